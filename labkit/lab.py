@@ -1,0 +1,145 @@
+"""What a notebook says: `from labkit import lab; lab.start()`.
+
+The settings it hands out are plain: a dictionary for `confluent_kafka`, `ConnectionParameters` for `pika`.
+"""
+
+import html
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit.base.errors import NotRunningError
+from labkit.provision import holder
+from labkit.provision.model import Running, Wanted
+
+if TYPE_CHECKING:
+    import pika
+
+_hold: holder.Hold | None = None
+_lock = threading.Lock()
+
+
+class Table:
+    """The brokers that run, as a small table: HTML in a notebook, text elsewhere."""
+
+    HEAD = ("broker", "version", "where from", "address", "since")
+
+    def __init__(self, brokers: Sequence[Running]) -> None:
+        self._rows = [
+            (
+                _NAMES[broker.broker] if broker.source != "embedded" else "stand-in for Kafka",
+                broker.version or "not told",
+                broker.source,
+                broker.address.replace(",", " "),
+                holder.since_words(broker.since),
+            )
+            for broker in brokers
+        ]
+
+    def __repr__(self) -> str:
+        rows = [self.HEAD, *self._rows]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(self.HEAD))]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        )
+
+    def _repr_html_(self) -> str:
+        def line(tag: str, cells: Sequence[str]) -> str:
+            return (
+                "<tr>"
+                + "".join(f'<{tag} style="text-align:left">{html.escape(cell)}</{tag}>' for cell in cells)
+                + "</tr>"
+            )
+
+        return f"<table>{line('th', self.HEAD)}{''.join(line('td', row) for row in self._rows)}</table>"
+
+
+_NAMES = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
+
+
+def start(wanted: Wanted | None = None) -> Table:
+    """Join the lab, or start it, and return the table of what runs.
+
+    The lab stays up while this process lives. The very first start on a machine fetches the brokers, and may take a
+    minute. Raises a LabError that says what is wrong and what to do.
+    """
+    global _hold
+    with _lock:
+        if _hold is None or not _hold.alive():
+            progress = _Progress()
+            try:
+                _hold = holder.start(wanted, progress.say, who=_who())
+            finally:
+                progress.clear()
+        return Table(_hold.brokers)
+
+
+def stop() -> None:
+    """Let go of the lab. It stops by itself when nobody holds it for a while."""
+    global _hold
+    with _lock:
+        if _hold is not None:
+            _hold.close()
+            _hold = None
+
+
+def running() -> list[Running]:
+    """The brokers of the lab. Raises NotRunningError before `start`, and after the lab has gone."""
+    if _hold is None:
+        raise NotRunningError("The lab has not been started in this notebook.", "run the cell with `lab.start()`")
+    if not _hold.alive():
+        raise NotRunningError("The lab has stopped, and its brokers with it.", "run the cell with `lab.start()` again")
+    return _hold.brokers
+
+
+def kafka_config() -> dict[str, str]:
+    """Settings for any `confluent_kafka` client: `Producer(lab.kafka_config())`. A new dictionary on every call."""
+    return dict(_broker("kafka").client)
+
+
+def rabbitmq_parameters() -> "pika.ConnectionParameters":
+    """Parameters for any `pika` connection: `pika.BlockingConnection(lab.rabbitmq_parameters())`."""
+    import pika
+
+    return pika.URLParameters(_broker("rabbitmq").client["url"])
+
+
+def stamp() -> str:
+    """What runs, in one line, for the corner of a plot: `Kafka 4.4.0 · native · RabbitMQ 4.0.5 · native`."""
+    return " · ".join(broker.label for broker in running())
+
+
+def _broker(name: str) -> Running:
+    return next(broker for broker in running() if broker.broker == name)
+
+
+def _who() -> str:
+    what = "notebook" if "ipykernel" in sys.modules else Path(sys.argv[0] or "python").name
+    return f"{what} (pid {os.getpid()})"
+
+
+class _Progress:
+    """Lines that show while the lab starts: on standard error in a script. In a notebook they vanish afterwards, so
+    that saved outputs stay the same."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def say(self, line: str) -> None:
+        if "ipykernel" not in sys.modules:
+            print(line, file=sys.stderr, flush=True)
+            return
+        from IPython.display import clear_output
+
+        clear_output(wait=True)  # type: ignore[no-untyped-call]
+        print(line, flush=True)
+        self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            from IPython.display import clear_output
+
+            clear_output()  # type: ignore[no-untyped-call]
