@@ -97,8 +97,9 @@ class Child:
             pass
 
     def tail(self, lines: int = 12) -> str:
-        """The last lines of the log."""
+        """The last lines of the log, without Java's stack frames: the reason stands above them."""
         try:
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+            text = self.log.read_text(errors="replace")
+            return "\n".join([line for line in text.splitlines() if not line.startswith("\tat ")][-lines:])
         except OSError:
             return ""

