@@ -10,7 +10,8 @@ from types import FrameType
 from labkit.base import ports, settings
 from labkit.base.errors import SettingError
 from labkit.base.settings import course_root
-from labkit.cli import jupyter, wanted
+from labkit.cli import wanted
+from labkit.desk import jupyter
 from labkit.lab import Table
 from labkit.provision import holder
 
