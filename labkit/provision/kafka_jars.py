@@ -77,14 +77,16 @@ def intact(path: Path, sha256: str) -> bool:
 def _fetch_all(missing: Sequence[Pin], folder: Path, maven_url: str | None, say: Say) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     total = sum(pin.size for pin in missing)
-    done = 0
+    done = told = 0
     scratch = folder / "fetching"
     shutil.rmtree(scratch, ignore_errors=True)  # we hold the lock: only a killed run can have left it
     try:
         with ThreadPoolExecutor(8) as pool:
             for pin in pool.map(_fetcher(folder, scratch, maven_url), missing):
                 done += pin.size
-                say(f"Kafka: fetching {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+                if done * 4 // total > told:  # a line every quarter: one for every jar would be noise
+                    told = done * 4 // total
+                    say(f"Kafka: fetched {done / 1e6:.0f} of {total / 1e6:.0f} MB")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
