@@ -18,9 +18,10 @@ STOP_GRACE_S = 8.0  # JupyterLab ends its kernels one by one
 
 
 class Server(Child):
-    """A running JupyterLab; `url` is its address with the token that lets one in."""
+    """A running JupyterLab. root: the folder it shows (default: the course folder)."""
 
-    def __init__(self, settings: Settings, ip: str, port: int) -> None:
+    def __init__(self, settings: Settings, ip: str, port: int, root: Path | None = None) -> None:
+        root = root or course_root()
         folder = settings.home / "jupyter"
         _write_settings(folder)
         token = secrets.token_urlsafe(24)
@@ -33,7 +34,7 @@ class Server(Child):
             f"--ServerApp.port={port}",
             "--ServerApp.port_retries=0",
             "--ServerApp.open_browser=False",
-            f"--ServerApp.root_dir={course_root()}",
+            f"--ServerApp.root_dir={root}",
             "--ServerApp.allow_root=True",  # a container often has no other user
             "--LabApp.news_url=None",  # no request to the outside
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
@@ -44,12 +45,12 @@ class Server(Child):
             [sys.executable, "-m", "jupyterlab", *options],
             settings.home / "log" / "jupyterlab.log",
             env=environment(folder) | {"JUPYTER_TOKEN": token},
-            cwd=course_root(),
+            cwd=root,
             grace_s=STOP_GRACE_S,
         )
 
     def address(self, notebook: str) -> str:
-        """Where a browser finds the notebook (a path below the course folder)."""
+        """Where a browser finds the notebook (a path below the folder that JupyterLab shows)."""
         return f"{self._base}/lab/tree/{quote(notebook)}?token={self._token}"
 
     def await_ready(self) -> None:
