@@ -203,6 +203,17 @@ def test_killing_jupyterlab_ends_open_and_the_lab(own):
     own.assert_nothing_left(listening)
 
 
+def test_down_stops_a_lab_that_is_still_starting(own):
+    up = subprocess.Popen(
+        [sys.executable, "-m", "labkit", "up"], env=own.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait.until(lambda: own.status()["phase"] == "starting", 20, "the lab is starting", every_s=0.001)
+    assert own.labkit("down").returncode == 0
+    assert up.wait(20) in (3, 4)
+    assert "stopping" in up.stderr.read()
+    wait.until(lambda: not own.processes(), 15, "nothing is left")
+
+
 def test_a_state_file_of_yesterday_does_not_mislead(own):
     """Its port may be another program's by now, and its process id too."""
     import json

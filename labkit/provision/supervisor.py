@@ -13,14 +13,13 @@ import shutil
 import signal
 import sys
 import time
-import traceback
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labkit.base import errors, ports, settings
-from labkit.provision import ladder, state
-from labkit.provision.model import Place, Started, Wanted
+from labkit.provision import state
+from labkit.provision.fleet import Fleet, told
+from labkit.provision.model import Place, Wanted
 
 
 @dataclass
@@ -40,15 +39,14 @@ class Supervisor:
         self.token = secrets.token_urlsafe(24)
         self.pinned = False
         self.phase = "starting"
-        self.brokers: dict[str, Started] = {}
-        self.failure: dict[str, Any] | None = None
+        self.failure: dict[str, str] | None = None
+        self._fleet = Fleet(place)
         self._lines: list[str] = []  # progress so far; a holder that comes late reads it from the start
         self._changed = asyncio.Condition()
         self._holders: dict[int, Holder] = {}
         self._idle_since = time.monotonic()
         self._stop = asyncio.Event()
         self._failure_told = asyncio.Event()
-        self._pool = ThreadPoolExecutor(4)
         self._reviving = asyncio.Lock()
 
     async def run(self) -> None:
@@ -65,7 +63,7 @@ class Supervisor:
         watching.cancel()
         # A start in progress ends by itself; whatever it has started by then is stopped below.
         await asyncio.wait([starting], timeout=0.1)
-        await asyncio.gather(*(loop.run_in_executor(self._pool, b.stop) for b in self.brokers.values()))
+        await asyncio.to_thread(self._fleet.stop)
         shutil.rmtree(self.place.run, ignore_errors=True)
         state.remove(self.place.settings.home, self.id)
         async with self._changed:
@@ -74,23 +72,16 @@ class Supervisor:
         await asyncio.sleep(0.05)  # lets the last answers leave; the exit closes the connections
 
     async def _start(self) -> None:
-        """Both brokers at the same time. When one fails, the other is stopped too: half a lab helps nobody."""
+        """Start the brokers. When one fails, the other is stopped too: half a lab helps nobody."""
         loop = asyncio.get_running_loop()
 
         def say(line: str) -> None:
             asyncio.run_coroutine_threadsafe(self._say(line), loop)
 
-        def provide(broker: str) -> None:
-            self.brokers[broker] = ladder.provide(broker, self.place, say)
-
-        names = ("kafka", "rabbitmq")
-        ends = await asyncio.gather(
-            *(loop.run_in_executor(self._pool, provide, name) for name in names), return_exceptions=True
-        )
-        wrong = [end for end in ends if isinstance(end, BaseException)]
+        wrong = await asyncio.to_thread(self._fleet.start, say)
         async with self._changed:
             if wrong:
-                self.failure = _told(wrong)
+                self.failure = told(wrong)
             self.phase = "failed" if wrong else "ready"
             self._changed.notify_all()
         if wrong:
@@ -151,35 +142,34 @@ class Supervisor:
             self._idle_since = time.monotonic()
 
     async def _tell_progress(self, writer: asyncio.StreamWriter) -> None:
-        told = 0 if self.phase == "starting" else len(self._lines)  # who joins later is not told how it began
+        sent = 0 if self.phase == "starting" else len(self._lines)  # who joins later is not told how it began
         while True:
             async with self._changed:
-                while len(self._lines) == told and self.phase == "starting":
+                while len(self._lines) == sent and self.phase == "starting":
                     await self._changed.wait()
-            for line in self._lines[told:]:
+            for line in self._lines[sent:]:
                 await _send(writer, say=line)
-            told = len(self._lines)
+            sent = len(self._lines)
             if self.phase != "starting":
                 break
         await self._revive()
         if self.phase == "ready":
-            await _send(writer, ready=[broker.running.to_json() for broker in self.brokers.values()])
+            await _send(writer, ready=self._fleet.ready())
         else:
-            await _send(
-                writer, failed=self.failure or _told([errors.NotRunningError("The lab is stopping.", "start it again")])
-            )
+            stopping = errors.NotRunningError("The lab is stopping.", "start it again")
+            await _send(writer, failed=self.failure or told([stopping]))
             self._failure_told.set()
 
     async def _revive(self) -> None:
         """A broker that has died since is started again on its data, so that who joins finds a whole lab."""
         async with self._reviving:
-            for broker in list(self.brokers.values()):
-                if self.phase == "ready" and broker.revive and not broker.alive():
-                    try:
-                        await asyncio.get_running_loop().run_in_executor(self._pool, broker.revive)
-                    except Exception as error:
-                        self.phase, self.failure = "failed", _told([error])
-                        self._stop.set()
+            if self.phase != "ready":
+                return
+            try:
+                await asyncio.to_thread(self._fleet.revive)
+            except Exception as error:
+                self.phase, self.failure = "failed", told([error])
+                self._stop.set()
 
     def status(self) -> dict[str, Any]:
         """What `python -m labkit status --json` shows."""
@@ -192,38 +182,13 @@ class Supervisor:
             "grace_s": self.place.settings.grace_s,
             "holders": [{"who": holder.who, "since": holder.since} for holder in self._holders.values()],
             "progress": self._lines[-1:],
-            "brokers": [
-                {
-                    **{key: value for key, value in started.running.to_json().items() if key != "client"},
-                    "alive": started.alive(),
-                    "pids": [process.pid for process in started.processes],
-                }
-                for started in self.brokers.values()
-            ],
+            "brokers": self._fleet.status(),
         }
 
 
 async def _send(writer: asyncio.StreamWriter, **message: Any) -> None:
     writer.write(json.dumps(message).encode() + b"\n")
     await writer.drain()
-
-
-def _told(wrong: list[BaseException]) -> dict[str, Any]:
-    """Errors as one message; the holder makes an exception of it again."""
-    for error in wrong:
-        if not isinstance(error, errors.LabError):
-            traceback.print_exception(error)  # into supervisor.log
-    known = [
-        e
-        if isinstance(e, errors.LabError)
-        else errors.LabError(f"labkit failed: {e!r}.", "see `python -m labkit logs supervisor`")
-        for e in wrong
-    ]
-    return {
-        "kind": type(known[0]).__name__,
-        "what": "\n".join(error.what for error in known),
-        "cure": "; ".join(dict.fromkeys(error.cure for error in known)),
-    }
 
 
 def main() -> None:
@@ -239,9 +204,9 @@ def main() -> None:
 
     async def supervise() -> None:
         await Supervisor(place, lab_id).run()
+        os._exit(0)  # here, because the loop's end would wait for a start that still hangs in a thread
 
     asyncio.run(supervise())
-    os._exit(0)  # a start that still hangs in a thread must not keep us
 
 
 if __name__ == "__main__":
