@@ -1,0 +1,1 @@
+"""Floor 6: one experiment a lesson, run(...) -> Result. No widgets."""
