@@ -1,0 +1,11 @@
+"""Kafka: produce to a topic, poll its partitions, commit an offset.
+
+A thin coat over `confluent_kafka`: events in and out, a trace row for each step, errors that say what to do. `client`
+is the bare one underneath, for everything that is not here.
+"""
+
+from labkit.brokers.kafka.consumer import Consumer, Received
+from labkit.brokers.kafka.producer import Producer
+from labkit.brokers.kafka.topics import DEAD_SUFFIX, create_topics, delete_topics
+
+__all__ = ["DEAD_SUFFIX", "Consumer", "Producer", "Received", "create_topics", "delete_topics"]

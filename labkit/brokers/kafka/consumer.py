@@ -1,0 +1,201 @@
+"""The one who reads."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+import confluent_kafka as ck
+
+from labkit.base.errors import BrokerError
+from labkit.brokers.kafka.topics import (
+    BROKER,
+    CURE,
+    DEAD_SUFFIX,
+    PATIENCE_S,
+    Channels,
+    create_topics,
+    dotted,
+    quiet,
+    said,
+)
+from labkit.events.event import Event, EventError
+from labkit.events.trace import ACKED, DEAD, FAILED, HANDLED, RECEIVED, Tracer, now_ns
+
+_WILL_NOT_PASS = {
+    ck.KafkaError.UNKNOWN_TOPIC_OR_PART,
+    ck.KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    ck.KafkaError.GROUP_AUTHORIZATION_FAILED,
+    ck.KafkaError._MAX_POLL_EXCEEDED,
+}
+
+
+# channel, offset, key, seq, event id of what is not committed yet. Not the event itself: it could be large.
+_Place = tuple[str, int, str, int, str]
+
+
+@dataclass(slots=True)
+class Received:
+    """An event as it came. raw: its bytes. The place: topic, partition, offset."""
+
+    event: Event
+    raw: bytes
+    topic: str
+    partition: int
+    offset: int
+
+
+class Consumer:
+    """Reads topics as a member of a group. The group remembers how far it is, when you `commit`.
+
+    instance: keeps this member's place when it restarts (`group.instance.id`). A new group begins with the oldest
+    event. What cannot be read goes to `<topic>.dead`, bytes untouched, and reading goes on.
+    trouble: what librdkafka said last when it could not reach the broker; it keeps trying.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        group: str,
+        topics: list[str],
+        trace: Tracer | None = None,
+        who: str = "",
+        instance: str = "",
+        **settings: Any,
+    ) -> None:
+        self._config = quiet(config)
+        mine = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        if instance:
+            mine["group.instance.id"] = instance
+        self.trouble = ""
+        self.client = ck.Consumer({**mine, **self._config, "error_cb": self._note, **dotted(settings)})
+        self._add = trace.add if trace is not None else None
+        self._who, self._channels = who or group, Channels()
+        self._open: list[_Place] = []
+        self._dead: ck.Producer | None = None
+        self.client.subscribe(topics)
+
+    def poll(self, timeout_s: float = 1.0) -> Received | None:
+        """The next event, or None when none came in time. Raises BrokerError for what will not pass by itself."""
+        end = monotonic() + timeout_s
+        while True:
+            message = self.client.poll(max(0.0, end - monotonic()))
+            if message is None:
+                return None
+            received = self._take(message)
+            if received is not None or monotonic() >= end:
+                return received
+
+    def events(self, idle_s: float = 1.0) -> Iterator[Received]:
+        """Events one after the other, until none has come for `idle_s` seconds. Raises as `poll`."""
+        poll, take = self.client.poll, self._take
+        while (message := poll(idle_s)) is not None:
+            received = take(message)
+            if received is not None:
+                yield received
+
+    def _take(self, message: Any) -> Received | None:
+        at = now_ns()
+        if message.error() is not None:
+            self._judge(message.error())
+            return None
+        raw = message.value()
+        if raw is None:  # a tombstone: it says that the key is gone, and carries no event
+            return None
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        channel = self._channels[topic, partition]
+        try:
+            event = Event.from_bytes(raw)
+        except EventError as poison:
+            self._bury(message, channel, poison)
+            return None
+        if self._add:
+            key, seq, name = event.subject, event.seq, event.id
+            self._add(RECEIVED, key, seq, name, channel, offset, self._who, BROKER, event.type, at)
+            self._open.append((channel, offset, key, seq, name))
+        return Received(event, raw, topic, partition, offset)
+
+    def handled(self, received: Received) -> None:
+        """Write down that the handler is through."""
+        self._row(HANDLED, received, received.event.type)
+
+    def failed(self, received: Received, why: str) -> None:
+        """Write down that the handler gave up this time."""
+        self._row(FAILED, received, why)
+
+    def commit(self, received: Received | None = None) -> None:
+        """Tell Kafka that the group is through with this event *and all before it* in its partition; None: with all.
+
+        Returns when Kafka knows. Raises BrokerError when the group has given the partition to another member.
+        """
+        try:
+            if received is None:
+                self.client.commit(asynchronous=False)
+            else:
+                place = ck.TopicPartition(received.topic, received.partition, received.offset + 1)
+                self.client.commit(offsets=[place], asynchronous=False)
+        except ck.KafkaException as error:
+            if error.args[0].code() == ck.KafkaError._NO_OFFSET:  # all is committed already
+                return
+            raise BrokerError(
+                f"Kafka took no commit of {self._who}: {said(error)}.",
+                "the partition may belong to another member now, which gets these events again; " + CURE,
+            ) from error
+        self._acked(received)
+
+    def _acked(self, received: Received | None) -> None:
+        """A row for every event that the commit covers."""
+        channel = self._channels[received.topic, received.partition] if received else ""
+        still: list[_Place] = []
+        for place in self._open:
+            where, offset, key, seq, event_id = place
+            if received is not None and (where != channel or offset > received.offset):
+                still.append(place)
+            elif self._add:
+                self._add(ACKED, key, seq, event_id, where, offset, self._who, BROKER)
+        self._open = still
+
+    def bury(self, received: Received, why: str) -> None:
+        """Put an event that cannot be handled with the dead letters: `<topic>.dead`, bytes untouched. Then commit."""
+        self._to_dead(received.topic, received.raw, None, why, received.partition, received.offset)
+        self._row(DEAD, received, why)
+
+    def _bury(self, message: ck.Message, channel: str, error: EventError) -> None:
+        topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
+        self._to_dead(topic, message.value() or b"", message.key(), error.what, partition, offset)
+        if self._add:
+            key = (message.key() or b"").decode(errors="replace")
+            self._add(DEAD, key, 0, "", channel, offset, self._who, BROKER, error.what)
+
+    def _to_dead(self, topic: str, raw: bytes, key: bytes | None, why: str, partition: int, offset: int) -> None:
+        """Returns when the dead letter is confirmed: only then may the original be committed."""
+        dead = topic + DEAD_SUFFIX
+        if self._dead is None:
+            self._dead = ck.Producer({"acks": "all", **self._config})
+        create_topics(self._config, {dead: 1})
+        refused: list[str] = []
+        headers: dict[str, str | bytes | None] = {"reason": why, "topic": topic}
+        headers |= {"partition": str(partition), "offset": str(offset)}
+        self._dead.produce(
+            dead, raw, key, headers=headers, on_delivery=lambda error, _: refused.append(error.str()) if error else None
+        )
+        if self._dead.flush(PATIENCE_S) or refused:
+            raise BrokerError(f"A dead letter could not be kept in {dead}: {(refused or ['no answer'])[0]}.", CURE)
+
+    def _judge(self, error: ck.KafkaError) -> None:
+        if error.fatal() or error.code() in _WILL_NOT_PASS:
+            raise BrokerError(f"Kafka sends nothing to {self._who}: {error.str()}.", CURE)
+        self._note(error)
+
+    def _note(self, error: ck.KafkaError) -> None:
+        self.trouble = error.str()
+
+    def _row(self, what: str, received: Received, note: str = "") -> None:
+        if self._add:
+            event = received.event
+            channel = self._channels[received.topic, received.partition]
+            self._add(what, event.subject, event.seq, event.id, channel, received.offset, self._who, BROKER, note)
+
+    def close(self) -> None:
+        """Leave the group. What was not committed, another member gets again."""
+        self.client.close()

@@ -1,0 +1,10 @@
+"""RabbitMQ: publish to an exchange, consume a queue, acknowledge each event.
+
+A thin coat over `pika`: events in and out, a trace row for each step, errors that say what to do.
+"""
+
+from labkit.brokers.rabbitmq.consumer import Consumer, Received
+from labkit.brokers.rabbitmq.publisher import Publisher
+from labkit.brokers.rabbitmq.topology import DEAD_SUFFIX, declare_exchange, declare_queue, delete
+
+__all__ = ["DEAD_SUFFIX", "Consumer", "Publisher", "Received", "declare_exchange", "declare_queue", "delete"]

@@ -1,0 +1,212 @@
+"""The one who publishes."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from itertools import takewhile
+from time import monotonic
+from typing import Any, NamedTuple
+
+import pika
+from pika.adapters.select_connection import SelectConnection
+from pika.channel import Channel
+
+from labkit.base.errors import BrokerError
+from labkit.brokers.rabbitmq.topology import BROKER, CURE, PATIENCE_S
+from labkit.events.event import CONTENT_TYPE, Event
+from labkit.events.trace import CONFIRMED, FAILED, PUBLISHED, Tracer
+
+
+class _Out(NamedTuple):
+    """An event on its way: body, and whom to tell."""
+
+    event: Event
+    exchange: str
+    routing_key: str
+    channel: str
+    body: bytes
+    on_confirmed: Callable[[str], None] | None
+
+
+class Publisher:
+    """Publishes events, and knows which ones RabbitMQ has confirmed.
+
+    A thread of its own keeps up to `window` events on their way at a time: to wait for each confirm would be many times
+    slower. `publish` may be called from any thread; it waits while 10 windows are queued up.
+    refused: what RabbitMQ did not take, as (event, reason): nobody's queue, a missing exchange, a lost connection.
+    Raises BrokerError when RabbitMQ does not answer.
+    """
+
+    def __init__(
+        self,
+        parameters: pika.ConnectionParameters,
+        trace: Tracer | None = None,
+        who: str = "",
+        window: int = 1000,
+    ) -> None:
+        self.refused: list[tuple[Event, str]] = []
+        self._add = trace.add if trace is not None else None
+        self._who, self._window = who, window
+        self._waiting: deque[_Out] = deque()
+        self._open: dict[int, _Out] = {}  # delivery tag -> event; tags rise
+        self._returned: dict[str, str] = {}
+        self._tag = 0
+        self._awake = False
+        self._limit, self._full = 10 * window, False
+        self._changed = threading.Condition()
+        self._ready = threading.Event()
+        self._dead = ""  # why no more can be published
+        self._channel: Channel | None = None
+        self._connection = SelectConnection(
+            parameters,
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._opened),
+            on_open_error_callback=lambda _, error: self._end(f"it does not answer: {error!r}"),
+            on_close_callback=lambda _, error: self._end(f"the connection was closed: {error}"),
+        )
+        self._loop = self._connection.ioloop
+        self._thread = threading.Thread(target=self._run, name=f"publish {who}", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(PATIENCE_S):
+            self._dead = self._dead or "it gave no channel in time"
+        if self._dead:
+            self.close()
+            raise BrokerError(f"RabbitMQ cannot be published to: {self._dead}.", CURE)
+
+    def publish(
+        self,
+        event: Event,
+        exchange: str,
+        routing_key: str,
+        on_confirmed: Callable[[str], None] | None = None,
+    ) -> None:
+        """Hand the event to the publishing thread. An event that reaches no queue counts as refused.
+
+        on_confirmed: called in that thread, with "" when RabbitMQ has the event, else with the reason.
+        Raises BrokerError when the connection is gone.
+        """
+        body = event.to_bytes()
+        channel = f"{exchange}/{routing_key}" if exchange else routing_key
+        if len(self._waiting) >= self._limit:
+            self._wait_for_room()
+        if self._dead:
+            raise BrokerError(f"RabbitMQ cannot be published to: {self._dead}.", CURE)
+        if self._add:
+            self._add(PUBLISHED, event.subject, event.seq, event.id, channel, -1, self._who, BROKER, event.type)
+        self._waiting.append(_Out(event, exchange, routing_key, channel, body, on_confirmed))
+        if not self._awake:
+            self._awake = True
+            self._loop.add_callback_threadsafe(self._send)
+
+    def _wait_for_room(self) -> None:
+        with self._changed:
+            while len(self._waiting) >= self._limit and not self._dead:
+                self._full = True
+                self._changed.wait(0.1)
+
+    def flush(self, timeout_s: float = PATIENCE_S) -> None:
+        """Wait until every event is confirmed. Raises BrokerError when one was refused, or the time is over."""
+        end = monotonic() + timeout_s
+        with self._changed:
+            while (self._waiting or self._open) and not self._dead and (left := end - monotonic()) > 0:
+                self._changed.wait(min(left, 0.5))
+        if self.refused:
+            refused, self.refused = self.refused, []
+            event, reason = refused[0]
+            many = f"{len(refused)} events" if len(refused) > 1 else "an event"
+            raise BrokerError(f"RabbitMQ did not take {many}, first {event.type} of {event.subject}: {reason}.", CURE)
+        if waiting := len(self._waiting) + len(self._open):
+            raise BrokerError(f"RabbitMQ has not confirmed {waiting} events within {timeout_s:g} s.", CURE)
+
+    def close(self) -> None:
+        """Flush, then close the connection. Raises as `flush`."""
+        try:
+            if not self._dead:
+                self.flush()
+        finally:
+            if self._thread.is_alive():
+                self._loop.add_callback_threadsafe(self._close)
+                self._thread.join(PATIENCE_S)
+
+    # From here on everything runs in the publishing thread.
+
+    def _run(self) -> None:
+        try:
+            self._loop.start()
+        except Exception as error:
+            self._fail(f"its thread ended: {error!r}")
+
+    def _opened(self, channel: Channel) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(lambda _, error: self._channel_closed(error))
+        channel.add_on_return_callback(self._came_back)
+        channel.confirm_delivery(self._confirmed, callback=lambda _: self._ready.set())
+
+    def _send(self) -> None:
+        self._awake = False  # before looking: who adds now wakes us again
+        channel, waiting, on_way = self._channel, self._waiting, self._open
+        while waiting and len(on_way) < self._window and not self._dead and channel is not None:
+            out = waiting.popleft()
+            properties = pika.BasicProperties(CONTENT_TYPE, delivery_mode=2, message_id=out.event.id)
+            self._tag += 1
+            on_way[self._tag] = out
+            channel.basic_publish(out.exchange, out.routing_key, out.body, properties, mandatory=True)
+
+    def _confirmed(self, frame: Any) -> None:
+        method = frame.method
+        refused = "" if method.NAME == "Basic.Ack" else "RabbitMQ answered with a nack"
+        tags = [method.delivery_tag]
+        if method.multiple:
+            tags = list(takewhile(lambda tag: tag <= method.delivery_tag, self._open))
+        for tag in tags:
+            out = self._open.pop(tag)
+            reason = refused or (self._returned.pop(out.event.id, "") if self._returned else "")
+            self._tell(out, reason)
+        self._send()
+        if not self._open or (self._full and len(self._waiting) < self._limit // 2):
+            self._full = False
+            with self._changed:
+                self._changed.notify_all()
+
+    def _came_back(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
+        # RabbitMQ returns what no queue takes, and confirms it afterwards.
+        self._returned[properties.message_id] = f"no queue takes it ({method.reply_text})"
+
+    def _tell(self, out: _Out, reason: str) -> None:
+        event = out.event
+        if reason:
+            self.refused.append((event, reason))
+        if self._add:
+            what = FAILED if reason else CONFIRMED
+            self._add(what, event.subject, event.seq, event.id, out.channel, -1, self._who, BROKER, reason)
+        if out.on_confirmed is not None:
+            try:
+                out.on_confirmed(reason)
+            except Exception as error:  # it would end this thread unseen; `flush` brings it to the caller
+                self.refused.append((event, f"its on_confirmed raised {error!r}"))
+
+    def _channel_closed(self, error: Any) -> None:
+        self._fail(f"the channel was closed: {error}")
+        if self._connection.is_open:
+            self._connection.close()
+
+    def _end(self, why: str) -> None:
+        self._fail(why)
+        self._loop.stop()
+
+    def _fail(self, why: str) -> None:
+        """Whatever is on its way or waits will not arrive, as far as we know: tell."""
+        self._dead = self._dead or why
+        lost = [*self._open.values(), *self._waiting]
+        self._open.clear()
+        self._waiting.clear()
+        for out in lost:
+            self._tell(out, self._dead)
+        self._ready.set()
+        with self._changed:
+            self._changed.notify_all()
+
+    def _close(self) -> None:
+        if self._connection.is_open:
+            self._connection.close()
+        elif not self._connection.is_closing:
+            self._loop.stop()

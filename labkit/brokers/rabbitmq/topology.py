@@ -1,0 +1,94 @@
+"""Exchanges and queues: made by whoever needs them, as often as one likes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
+
+from labkit.base.errors import BrokerError
+
+BROKER = "rabbitmq"
+PATIENCE_S = 10.0  # seconds that RabbitMQ may take for one step
+DEAD_SUFFIX = ".dead"  # what cannot be read of the queue `stock` goes to the queue `stock.dead`
+CURE = "look at `python -m labkit status` and `python -m labkit logs rabbitmq`"
+
+
+def declare_exchange(parameters: pika.ConnectionParameters, name: str, kind: str = "topic") -> None:
+    """Make an exchange that outlives a restart. kind: direct, fanout, topic, headers. Raises BrokerError."""
+    with channel(parameters) as ch:
+        ch.exchange_declare(name, kind, durable=True)
+
+
+def declare_queue(
+    parameters: pika.ConnectionParameters, name: str, exchange: str = "", routing_key: str = "#", **arguments: Any
+) -> None:
+    """Make the queue `name` with a dead letter queue, and bind it to `exchange` (empty: it is not bound).
+
+    arguments: the queue's own, with `_` for `-`: x_queue_type="classic". Raises BrokerError.
+    """
+    with channel(parameters) as ch:
+        declare(ch, name, **arguments)
+        if exchange:
+            ch.queue_bind(name, exchange, routing_key)
+
+
+def delete(parameters: pika.ConnectionParameters, *queues: str, exchanges: tuple[str, ...] = ()) -> None:
+    """Delete these queues, their dead letter queues, and these exchanges, with all that is in them."""
+    with channel(parameters) as ch:
+        for name in queues:
+            ch.queue_delete(name)
+            ch.queue_delete(name + DEAD_SUFFIX)
+        for name in exchanges:
+            ch.exchange_delete(name)
+
+
+def declare(ch: BlockingChannel, name: str, **arguments: Any) -> None:
+    """The queue and its dead letter queue. Quorum queues, which keep what they have confirmed.
+
+    Dead letters travel through the default exchange, which takes them to the queue of that name.
+    """
+    ch.queue_declare(name + DEAD_SUFFIX, durable=True, arguments={"x-queue-type": "quorum"})
+    settings = {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": name + DEAD_SUFFIX,
+        **{key.replace("_", "-"): value for key, value in arguments.items()},
+    }
+    ch.queue_declare(name, durable=True, arguments=settings)
+
+
+def connect(parameters: pika.ConnectionParameters) -> pika.BlockingConnection:
+    """A connection for one thread. Raises BrokerError when RabbitMQ does not answer or says no."""
+    try:
+        return pika.BlockingConnection(parameters)
+    except (AMQPError, OSError) as error:
+        raise BrokerError(
+            f"RabbitMQ does not answer at {parameters.host}:{parameters.port}: {error!r}.", CURE
+        ) from error
+
+
+@contextmanager
+def channel(parameters: pika.ConnectionParameters) -> Iterator[BlockingChannel]:
+    """A channel for a moment. What RabbitMQ refuses is a BrokerError."""
+    connection = connect(parameters)
+    try:
+        yield connection.channel()
+    except AMQPError as error:
+        raise refused(error) from error
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+def refused(error: BaseException) -> BrokerError:
+    """RabbitMQ's own words for an error, with a cure."""
+    text = str(getattr(error, "reply_text", "")) or repr(error)
+    cure = CURE
+    if "inequivalent arg" in text:
+        cure = "the queue is there with other arguments: delete it, or take a fresh name"
+    elif "no exchange" in text or "no queue" in text:
+        cure = "declare the exchange or the queue first (`declare_exchange`, `declare_queue`)"
+    return BrokerError(f"RabbitMQ said no: {text}.", cure)
