@@ -1,0 +1,162 @@
+"""Runs one service of the shop as a process: `python -m labkit.shop.serve inventory --config inventory.json`."""
+
+import argparse
+import asyncio
+import errno
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import uvicorn
+from starlette.applications import Starlette
+
+from labkit.base.errors import LabError
+from labkit.chaos.faults import FaultPlan, Faults
+from labkit.chaos.processes import PORT_TAKEN
+from labkit.events.trace import TraceFile, now_ns
+from labkit.shop import http_face
+from labkit.shop.config import SERVICES, Config
+from labkit.shop.work import Handler, Work
+
+_KEEP_ALIVE_S = 60  # longer than any pause of an experiment, so that no call meets a connection that has just closed
+
+
+class PortError(LabError):
+    """Somebody else listens on the port."""
+
+    exit_code = PORT_TAKEN
+
+
+class Face(Protocol):
+    @property
+    def ready(self) -> bool: ...
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until the process is ended. Returns an exit code; what went wrong stands on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m labkit.shop.serve", description=__doc__)
+    parser.add_argument("service", choices=SERVICES)
+    parser.add_argument("--config", type=Path, required=True, help="the service's file")
+    told = parser.parse_args(argv)
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # it tells at length what our own lines say in one
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    try:
+        config = Config.read(told.config)
+        if config.service != told.service:
+            raise LabError(f"{told.config} is the file of {config.service}, not of {told.service}.", "give its own")
+        asyncio.run(_serve(config))
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+async def _serve(config: Config) -> None:
+    sock = listen(config.port)  # first of all: when the port is taken, nothing else shall begin
+    rows = TraceFile(config.trace, config.service)
+    page, faces = await _build(config, rows)
+    for face in faces:
+        face.open()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            page, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=_KEEP_ALIVE_S, ws="none"
+        )
+    )
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        for face in faces:
+            face.close()
+        rows.close()
+
+
+async def _build(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]]:
+    if config.service == "checkout":
+        return _checkout(config, rows)
+    if config.service == "mailbox":
+        from labkit.shop import mailbox
+
+        await mailbox.serve(listen(config.smtp_port), Path(config.folder) / "mails.jsonl")
+        return http_face.app(None, lambda: True), []
+    threads = 8 if config.service == "notification" else 1  # mail waits for the mail server; a store takes only one
+    work = Work(
+        _handler(config), rows, Faults(config.service, FaultPlan.from_json(config.plan)), config.workers, threads
+    )
+    faces = _reading(config, work)
+    return http_face.app(work, _all_ready(faces)), faces
+
+
+def _checkout(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]]:
+    from labkit.shop import checkout_page, publish
+    from labkit.shop.checkout import Checkout
+
+    publishers: dict[str, publish.KafkaPublisher | publish.RabbitMQPublisher] = {}
+    if config.kafka:
+        publishers["kafka"] = publish.KafkaPublisher(config)
+    if config.rabbitmq:
+        publishers["rabbitmq"] = publish.RabbitMQPublisher(config)
+    checkout = Checkout(checkout_page.Caller(config.services).call, publishers, rows, config.timeout_ms / 1000)
+    faces: list[Face] = list(publishers.values())
+    return http_face.app(None, _all_ready(faces), [checkout_page.route(checkout, rows)]), faces
+
+
+def _handler(config: Config) -> Handler:
+    from labkit.shop import store
+
+    if config.service == "inventory":
+        from labkit.shop.inventory import Inventory
+
+        return Inventory(store.connect(config.store), now_ns)
+    if config.service == "analytics":
+        from labkit.shop.analytics import Analytics
+
+        return Analytics(store.connect(config.store), now_ns)
+    from labkit.shop.notification import Notification, Postman
+
+    return Notification(Postman(config.smtp_port).send)
+
+
+def _reading(config: Config, work: Work) -> list[Face]:
+    """The faces towards the brokers. A client is loaded only where its broker is there."""
+    faces: list[Face] = []
+    if config.kafka:
+        from labkit.shop.kafka_face import KafkaFace
+
+        faces.append(KafkaFace(config, work))
+    if config.rabbitmq:
+        from labkit.shop.rabbitmq_face import RabbitMQFace
+
+        faces.append(RabbitMQFace(config, work))
+    return faces
+
+
+def _all_ready(faces: list[Face]) -> Callable[[], bool]:
+    return lambda: all(face.ready for face in faces)
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1. Raises PortError when another program has the port."""
+    # TCP is named, because asyncio switches Nagle's algorithm off only where it is; else each answer waits 40 ms.
+    sock = socket.socket(proto=socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a restart takes the port of the process before it
+    try:
+        sock.bind(("127.0.0.1", port))
+        sock.listen(2048)
+    except OSError as error:
+        sock.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise PortError(f"Port {port} is taken by another program.", "give another port, or end it") from error
+    return sock
+
+
+if __name__ == "__main__":
+    sys.exit(main())
