@@ -74,6 +74,8 @@ def start(wanted: Wanted | None = None) -> Table:
                 _hold = holder.start(wanted, progress.say, who=_who())
             finally:
                 progress.clear()
+        else:
+            holder.revive()  # a broker that has died while we held the lab
         return Table(_hold.brokers)
 
 

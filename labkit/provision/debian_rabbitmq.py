@@ -192,6 +192,7 @@ def relocate(dist: Path, final: Path) -> None:
         script.write_text(
             re.sub(r"ROOTDIR=.*/usr/lib/erlang\"?$", f'ROOTDIR="{final}/usr/lib/erlang"', text, flags=re.M)
         )
+    _allow_spaces(next(dist.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-env")))
     libraries = [path for path in (dist / "usr" / "lib").glob("*-linux-gnu*") if path.is_dir()]
     if len(libraries) != 1:
         raise BrokerError(f"found {len(libraries)} library folders in the packages, not 1", "use conda or Docker")
@@ -202,6 +203,14 @@ def relocate(dist: Path, final: Path) -> None:
     for program in programs:
         if program.is_file() and not program.is_symlink() and program.read_bytes()[:4] == b"\x7fELF":
             _patch(program, own, own / loader.name)
+
+
+def _allow_spaces(script: Path) -> None:
+    """RabbitMQ's own script forgets two pairs of quotes, and finds nothing in a folder with a space in its path."""
+    text = script.read_text("utf-8")
+    text = text.replace("`dirname $SCRIPT_PATH`", '`dirname "$SCRIPT_PATH"`')
+    text = text.replace(". ${RABBITMQ_SCRIPTS_DIR}/rabbitmq-defaults", '. "${RABBITMQ_SCRIPTS_DIR}/rabbitmq-defaults"')
+    script.write_text(text, "utf-8")
 
 
 def _patch(program: Path, libraries: Path, loader: Path) -> None:

@@ -17,6 +17,7 @@ from labkit.provision import state
 from labkit.provision.model import Running, Say, Wanted
 
 SUPERVISOR_WITHIN_S = 30.0
+REVIVED_WITHIN_S = 120.0
 
 
 class Hold:
@@ -114,11 +115,8 @@ def _until_ready(line: state.Line, say: Say, found: settings.Settings) -> list[R
             say(message["say"])
         elif "ready" in message:
             return [Running.from_json(broker) for broker in message["ready"]]
-        elif "failed" in message:
-            failed = message["failed"]
-            kind = getattr(errors, failed["kind"], errors.BrokerError)
-            raise kind(failed["what"], failed["cure"])
         else:
+            _raise_failed(message)
             raise errors.BrokerError(
                 f"The lab's supervisor ended while the lab started.\n{_tail(found)}", "start it again"
             )
@@ -143,6 +141,25 @@ def ask(op: str, home: Path | None = None) -> dict[str, Any] | None:
         return None
     finally:
         line.close()
+
+
+def revive(home: Path | None = None) -> None:
+    """Start again, on its data and ports, a broker of the lab that has died. Raises what its start raises."""
+    line = state.connect(home or settings.read().home)
+    if line is None:
+        return
+    try:
+        line.send(op="revive")
+        _raise_failed(line.receive(REVIVED_WITHIN_S))
+    finally:
+        line.close()
+
+
+def _raise_failed(message: dict[str, Any]) -> None:
+    if "failed" in message:
+        failed = message["failed"]
+        kind = getattr(errors, failed["kind"], errors.BrokerError)
+        raise kind(failed["what"], failed["cure"])
 
 
 def stop(home: Path | None = None) -> bool:

@@ -122,6 +122,9 @@ class Supervisor:
             case "pin":
                 self.pinned = True
                 await _send(writer, pinned=True)
+            case "revive":
+                await self._revive()
+                await _send(writer, **({"failed": self.failure} if self.failure else {"revived": True}))
             case "status":
                 await _send(writer, **self.status())
             case "stop":
