@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 
 from labkit.base.errors import LabError
@@ -44,3 +45,47 @@ def test_what_is_no_number_is_refused_with_a_cure(value: object) -> None:
     with pytest.raises(LabError, match="no number to bet on it") as caught:
         bets.place("it", value, unit="ms")  # type: ignore[arg-type]
     assert caught.value.cure == "write a number of ms, such as 5"
+
+
+def test_a_curve_is_scored_by_the_point_at_which_it_is_furthest_off() -> None:
+    bet = bets.curve("it", {0: 10, 100: 110}, unit="ms")
+    assert bet.score({0: 9, 50: 55, 100: 11}) == (
+        "Well guessed at 2 of 3 points. Furthest off at 100: you bet 110 ms, measured was 11 ms, 10 times too high."
+    )
+    assert bet.score({0: 100, 100: 2}).startswith("Well guessed at none of 2 points. Furthest off at 100:")
+    assert bet.score({0: 10, 100: 100}).startswith("Well guessed at every point. Furthest off at 100:")
+    assert bet.score({0: 10}).endswith("exactly right.")
+    assert bet.score({0: 0}).endswith("you bet 10 ms, measured was 0 ms, too high.")
+
+
+def test_between_its_points_a_curve_is_straight_and_outside_it_is_level() -> None:
+    bet = bets.curve("it", {100: 110, 0: 10, 200: 10}, unit="ms")
+    assert [bet.at(x) for x in (-5, 0, 50, 100, 150, 200, 900)] == [10, 10, 60, 110, 60, 10, 10]
+
+
+def test_a_curve_is_scored_against_a_column_of_a_table_and_against_measures() -> None:
+    bet = bets.curve("it", {0: 10}, unit="ms")
+    assert "measured was 1,000 ms" in bet.score(pd.Series([1000.0], index=[0]))
+    assert "measured was 20 ms" in bet.score({0: Measure(20, "ms")})
+    with pytest.raises(LabError, match="nothing was measured for it"):
+        bet.score({})
+
+
+def test_a_curve_reads_like_a_dict_of_its_points_in_order() -> None:
+    bet = bets.curve("the slowest", {500: 510, 0: 10}, unit="ms")
+    assert dict(bet) == {0: 10, 500: 510}
+    assert list(bet) == [0, 500]
+    assert repr(bet) == "Your bet on the slowest: 10 ms at 0, 510 ms at 500"
+
+
+@pytest.mark.parametrize("points", [{}, 5, None, [10, 20]])
+def test_what_is_no_curve_is_refused_with_a_cure(points: object) -> None:
+    with pytest.raises(LabError, match="no curve to bet on it") as caught:
+        bets.curve("it", points)  # type: ignore[arg-type]
+    assert caught.value.cure == "write points, such as {0: 10, 500: 20}"
+
+
+@pytest.mark.parametrize("points", [{0: "soon"}, {0: math.nan}, {0: -1}, {"slow": 1}, {-5: 1}])
+def test_a_curve_of_what_are_no_numbers_is_refused(points: object) -> None:
+    with pytest.raises(LabError, match="no number to bet on it"):
+        bets.curve("it", points)  # type: ignore[arg-type]

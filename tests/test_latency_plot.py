@@ -41,7 +41,7 @@ def words(picture: style.Picture) -> list[str]:
 
 def boxes(figure: Figure) -> dict[str, tuple[float, float, float, float]]:
     """Text -> its place in inches: left, bottom, right, top."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     found = {}
     for text in figure.findobj(Text):
         if text.get_text().strip() and text.get_visible():

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from labkit.measure import latency
 from labkit.measure.result import Measure, plain
 from labkit.plots import style
+from labkit.plots.ecdf import ecdf
+
+__all__ = ["alt", "dots", "ecdf", "title"]
 
 Floats = NDArray[np.float64]
 
@@ -148,7 +151,7 @@ def _panel(ax: Axes, low: float, high: float, last: bool) -> None:
     ax.spines["bottom"].set_color(style.GREY)
     style.bare(ax)
     ticks = [t for t in _ticks(low) if low <= t <= high]
-    ax.set_xticks(ticks, [_tick(t) for t in ticks] if last else [""] * len(ticks))
+    ax.set_xticks(ticks, [style.time_words(t) for t in ticks] if last else [""] * len(ticks))
     ax.set_xticks([], minor=True)
     ax.tick_params(axis="x", length=4, pad=5)
     for tick in ticks:
@@ -208,10 +211,6 @@ def _part(ax: Axes, value: float) -> float:
 def _ticks(low: float) -> list[float]:
     start = math.floor(math.log10(low))
     return [digit * 10.0**power for power in range(start, start + 9) for digit in (1, 2, 5)]
-
-
-def _tick(ms: float) -> str:
-    return f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"
 
 
 def _times(ratio: float) -> str:
