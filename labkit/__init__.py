@@ -3,13 +3,17 @@
 Reading order, from the ground up. Each floor imports only floors below it.
 
     base        errors with cures, waiting for facts, fresh names, settings, ports
+    events      the envelope, and the trace: everything that happens is one row
+    brokers     thin clients for Kafka and RabbitMQ, each with its broker's own verbs
     provision   where the brokers come from, and the supervisor that owns them
-    lab         what a notebook says: `from labkit import lab; lab.start()`
-    data        real orders
-    plots       a table in, a matplotlib Figure out
-    experiments one a lesson: run(...) -> Result
-    teach       bets and checks
-    cli         python -m labkit ...
+    desk, lab   JupyterLab and a browser; what a notebook says: `from labkit import lab; lab.start()`
+    shop        orders and services; chaos: faults from a seed, processes that are killed
+    measure     load, latency, anomalies
+    plots       a table in, a picture out
+    experiments one a lesson: run(...) -> Result; bench: the price of labkit itself
+    widgets     a panel for any experiment
+    teach       bets, exercises, claims
+    cli         python -m labkit ...; doctor and bootstrap stand beside it
 
 Importing labkit imports nothing else: no third-party package, no thread, no connection.
 """
