@@ -258,6 +258,12 @@ def test_a_double_says_how_often_when_and_why():
     assert "published more than once" in sentence(out(0.1, "a", 1), out(0.2, "a", 1), *rows)
 
 
+def test_a_call_that_was_made_again_is_not_told_as_a_delivery():
+    rows = [row(1, "received", "a", 1, broker=""), row(1.1, "handled", "a", 1, broker="")]
+    rows += [row(2, "received", "a", 1, broker=""), row(2.1, "handled", "a", 1, broker="")]
+    assert sentence(*rows).endswith("because its caller tried again.")
+
+
 def test_two_services_that_handle_one_event_are_no_double_and_two_copies_of_one_are():
     assert found(row(1, "handled", "a"), row(2, "handled", "a", who="mail")) == []
     assert one(row(1, "handled", "a", who="mail#1"), row(2, "handled", "a", who="mail#2"))["kind"] == "duplicated"

@@ -1,5 +1,6 @@
 """House rules of the lessons. Every notebook is held to them, also those that are still to come."""
 
+import ast
 import re
 from pathlib import Path
 from statistics import median
@@ -109,3 +110,47 @@ def test_cells_have_names_and_not_numbers(path: Path) -> None:
     ids = [cell.id for cell in notebook.read(path).cells]
     assert [name for name in ids if not re.fullmatch(r"[a-z]+(-[a-z0-9]+)*", name)] == []
     assert len(set(ids)) == len(ids)
+
+
+def claim_cells(path: Path) -> list[Any]:
+    return [cell for cell in code(path) if any(tag.startswith("claim:") for tag in cell.metadata.get("tags", []))]
+
+
+def test_a_claim_is_measured_asserted_and_told_in_one_line(path: Path) -> None:
+    """The line goes into the README's table: short, a sentence, and with a number of this run in it."""
+    for cell in claim_cells(path):
+        tree = ast.parse(cell.source)
+        assert any(isinstance(node, ast.Assert) and names(node.test) for node in ast.walk(tree)), cell.id
+        last = "".join(output.get("text", "") for output in cell.outputs).splitlines()[-1]
+        assert len(last) <= 100, (cell.id, last)
+        assert re.search(r"\d", last), (cell.id, last)
+        assert last.endswith("."), (cell.id, last)
+        assert isinstance(tree.body[-1], ast.Expr), (cell.id, "the last thing it does is to print the line")
+        assert any(isinstance(node, ast.FormattedValue) for node in ast.walk(tree.body[-1])), (cell.id, last)
+
+
+def names(node: ast.AST) -> set[str]:
+    """The variables in an expression: an assert on none of them could not fail."""
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def test_a_claim_comes_before_the_learner_breaks_anything(path: Path) -> None:
+    """What the learner turns and writes further down must not decide whether a claim is shown."""
+    ids = [cell.id for cell in notebook.read(path).cells]
+    broken = [at for at, cell in enumerate(notebook.read(path).cells) if cell.source.startswith("## Break it")]
+    assert [cell.id for cell in claim_cells(path) for at in broken if ids.index(cell.id) > at] == []
+
+
+def test_every_number_to_bet_on_is_scored(path: Path) -> None:
+    source = "\n".join(cell.source for cell in code(path))
+    placed = re.findall(r"^(\w+) = bets\.(?:place|curve)\(", source, flags=re.M)
+    assert placed
+    assert [bet for bet in placed if f"{bet}.score(" not in source] == []
+
+
+def test_its_end_leads_to_the_next_lesson(path: Path) -> None:
+    after = [lesson for lesson in LESSONS if lesson.stem > path.stem]
+    last = markdown(path)[-1]
+    assert "**Next:** " in last
+    if after:
+        assert f"]({after[0].name})" in last

@@ -36,6 +36,8 @@ def _of_double(story: Story, acks: set[str], first: Any, second: Any) -> str:
     if len(story.get((e, b, "", PUBLISHED), ())) > 1:
         return ", because it was published more than once"
     deliveries = story.get((e, b, role, RECEIVED), [])
+    if len(deliveries) > 1 and not b:
+        return ", because its caller tried again"  # a call: no broker gave it out
     if len(deliveries) > 1:
         again = deliveries[1]
         acked = any(row.t_ns < again.t_ns for row in story.get((e, b, role, ACKED), ()))

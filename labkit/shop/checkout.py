@@ -65,7 +65,7 @@ class Checkout:
             raise CheckoutError(f"Checkout knows no design {design!r}.", f"take one of {known}")
 
     async def _publish(self, event: Event, design: str) -> None:
-        """One publish, confirmed: the order is safe, and the services will see to it. There is nobody to wait for."""
+        """One publish, confirmed: the order is safe, and there is nobody to wait for."""
         self._rows.add(trace.PUBLISHED, event.subject, event.seq, event.id, broker=design, note=event.type)
         await self._publishers[design].publish(event)
         self._rows.add(trace.CONFIRMED, event.subject, event.seq, event.id, broker=design)
