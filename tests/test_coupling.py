@@ -149,6 +149,22 @@ def test_a_word_that_the_panels_run_does_not_know_is_refused_with_those_it_knows
         coupling.run(**{name: word})  # type: ignore[arg-type]
 
 
+def test_a_run_can_be_cancelled_while_it_waits_for_the_backlog() -> None:
+    """One worker of a second and ten orders: half a minute of waiting, which nobody has to sit through."""
+    cancelled, said = threading.Event(), list[str]()
+
+    def progress(done: float | None, words: str = "") -> None:
+        said.append(words)
+        if words.startswith("waiting until all is handled"):
+            cancelled.set()
+
+    with pytest.raises(CancelledError):
+        coupling.run(
+            delay_ms=1000, workers=1, rate=10, seconds=1, defence="none", progress=progress, cancelled=cancelled
+        )
+    assert any(words.startswith("waiting until all is handled") for words in said)
+
+
 def test_a_run_says_how_far_it_is_and_can_be_cancelled_in_the_middle() -> None:
     cancelled, said = threading.Event(), list[str]()
 

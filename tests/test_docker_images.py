@@ -111,7 +111,7 @@ def test_a_registry_that_cannot_be_reached_is_told_in_one_line(client):
 
 def test_a_registry_that_is_silent_is_given_up_and_its_client_killed(client):
     pid = client.folder / "pid"
-    client.answers(f"pull*) echo $$ > {pid}; exec sleep 60;;")
+    client.answers(f"pull*) echo $$ > '{pid}'; exec sleep 60;;")
     begin = time.monotonic()
     with pytest.raises(BrokerError, match=r"cannot get kafka:4: the registry shows no sign of life for 0\.5 s"):
         docker_images.pull(client.engine, "kafka:4", print)

@@ -49,7 +49,7 @@ def run(
     with Shop(brokers or Brokers.of_lab()) as shop:
         shop.warm_up(designs)
         answers, begin_ns = drive(shop, designs, rate, n, meanwhile=meanwhile, cancelled=cancelled)
-        table.settle(shop, answers)
+        table.settle(shop, answers, cancelled)
         deliveries = table.checkouts(shop, answers, begin_ns)
         measures |= table.per_design(deliveries)
         provenance = table.provenance(shop, f"{n} orders per design, {rate:g}/s each, open loop")

@@ -38,7 +38,7 @@ def run(
             go_on(cancelled, progress, i / len(delays_ms), f"inventory {delay_ms:g} ms slow …")
             shop.slow(delay_ms)
             points.append((delay_ms, *drive(shop, designs, rate, n, skip=i * n, cancelled=cancelled)))
-        table.settle(shop, [answer for _, answers, _ in points for answer in answers])
+        table.settle(shop, [answer for _, answers, _ in points for answer in answers], cancelled)
         begin_ns = points[0][2]
         frames = [table.checkouts(shop, answers, begin_ns).assign(delay_ms=delay_ms) for delay_ms, answers, _ in points]
         deliveries = pd.concat(frames, ignore_index=True)

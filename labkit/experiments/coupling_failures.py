@@ -47,7 +47,7 @@ def run(
             answers, began_ns = drive(shop, designs, rate, n, skip=i * n, cancelled=cancelled)
             points.append((refuse, answers))
             begin_ns = begin_ns or began_ns
-            table.settle(shop, answers)  # a try that is made later would meet the next probability
+            table.settle(shop, answers, cancelled)  # a try that is made later would meet the next probability
         frames = [
             _with_prediction(table.checkouts(shop, answers, begin_ns), refuse, _plan(refuse, seed))
             for refuse, answers in points

@@ -105,7 +105,7 @@ def orders_meanwhile(
 
     answers, begin_ns = drive(shop, designs, rate, n, meanwhile=meanwhile, cancelled=cancelled)
     go_on(cancelled, progress, 1, "waiting until all is handled …")
-    table.settle(shop, answers)
+    table.settle(shop, answers, cancelled)
     return table.checkouts(shop, answers, begin_ns), moments
 
 

@@ -2,12 +2,14 @@
 
 import os
 import sqlite3
+import threading
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from labkit.events import trace as words
 from labkit.events.trace import Trace
+from labkit.experiments.coupling_drive import go_on
 from labkit.experiments.coupling_shop import Shop
 from labkit.measure import latency
 from labkit.measure.load import Answer
@@ -93,14 +95,18 @@ def _read(shop: Shop, service: str, table: str) -> pd.DataFrame:
         store.close()
 
 
-def settle(shop: Shop, answers: Sequence[Answer], within_s: float = 30) -> None:
+def settle(
+    shop: Shop, answers: Sequence[Answer], cancelled: threading.Event | None = None, within_s: float = 30
+) -> None:
     """Wait until nothing is in work, and every order that was taken as an event is handled by all services, or dead.
 
-    Raises NotInTimeError with the services' last log lines; ServiceError when a service has died.
+    Raises NotInTimeError with the services' last log lines; ServiceError when a service has died; CancelledError once
+    `cancelled` is set.
     """
     taken = {answer.key for answer in answers if answer.ok and answer.design in EVENTS}
 
     def settled() -> bool:
+        go_on(cancelled)
         if not shop.idle():
             return False
         missing = {
