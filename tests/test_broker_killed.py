@@ -1,0 +1,89 @@
+"""Kafka dies by `kill -9` in the middle of publishing. What it has confirmed is there when it is back."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import confluent_kafka as ck
+import pytest
+
+from labkit.base import settings, wait
+from labkit.base.errors import BrokerError
+from labkit.brokers import kafka
+from labkit.events.event import Event
+from labkit.provision import native_kafka
+from labkit.provision.model import Place, Started
+
+N = 200
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Started]:
+    """A Kafka of the test's own, because it is killed."""
+    found = settings.read({"LABKIT_HOME": str(tmp_path), "LABKIT_CACHE": str(settings.read().cache)})
+    started = native_kafka.start(Place(found, tmp_path / "run"), print)
+    yield started
+    started.stop()
+
+
+def kill(broker: Started) -> None:
+    os.kill(broker.processes[0].pid, signal.SIGKILL)
+    wait.until(lambda: not broker.alive(), 10, "the broker is dead")
+
+
+def event(i: int) -> Event:
+    return Event("OrderPlaced", "/shop/checkout", f"order-{i}", {"n": i}, seq=1)
+
+
+def stored(broker: Started, topic: str) -> list[str]:
+    """The subjects of all events in the topic, read from its first offset to its last."""
+    client = broker.running.client | {"group.id": "reader", "enable.auto.commit": "false"}
+    consumer = ck.Consumer(client)
+    try:
+        partition = ck.TopicPartition(topic, 0, 0)
+        _, end = consumer.get_watermark_offsets(partition, timeout=20)
+        consumer.assign([partition])
+        found: list[str] = []
+        while len(found) < end:
+            found += [Event.from_bytes(m.value() or b"").subject for m in consumer.consume(end, 1) if not m.error()]
+        return found
+    finally:
+        consumer.close()
+
+
+def test_every_confirmed_event_is_there_once_after_the_broker_was_killed_and_started_again(own: Started) -> None:
+    kafka.create_topics(own.running.client, {"orders": 1})
+    producer = kafka.Producer(own.running.client, delivery_timeout_ms=60_000)
+    confirmed: list[str] = []
+
+    def publish(first: int) -> None:
+        for i in range(first, first + N):
+            producer.publish(
+                event(i), "orders", on_confirmed=lambda why, i=i: None if why else confirmed.append(f"order-{i}")
+            )
+
+    publish(0)
+    wait.until(lambda: producer.poll(0.01) or confirmed, 20, "the first events are confirmed")
+    kill(own)
+    publish(N)  # into a dead broker: they wait in the client
+    before = len(confirmed)
+    assert before < 2 * N, "not everything can be confirmed by a broker that is dead"
+    assert own.revive
+    own.revive()
+    producer.flush(60)
+    assert len(confirmed) == 2 * N
+    assert sorted(stored(own, "orders")) == sorted(confirmed), "none lost, none twice"
+
+
+def test_a_broker_that_stays_dead_is_an_error_that_names_the_cure(own: Started) -> None:
+    kafka.create_topics(own.running.client, {"orders": 1})
+    producer = kafka.Producer(own.running.client, delivery_timeout_ms=5000)
+    producer.publish(event(0), "orders")
+    producer.flush()
+    kill(own)
+    producer.publish(event(1), "orders")
+    with pytest.raises(BrokerError) as error:
+        producer.flush()
+    assert "OrderPlaced of order-1" in error.value.what and error.value.cure
+    assert producer.refused == [], "told once"
