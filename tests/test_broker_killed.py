@@ -64,11 +64,11 @@ def test_every_confirmed_event_is_there_once_after_the_broker_was_killed_and_sta
             )
 
     publish(0)
-    wait.until(lambda: producer.poll(0.01) or confirmed, 20, "the first events are confirmed")
+    wait.until(lambda: producer.poll(0.01) >= 0 and confirmed, 20, "the first events are confirmed")
     kill(own)
     publish(N)  # into a dead broker: they wait in the client
     before = len(confirmed)
-    assert before < 2 * N, "not everything can be confirmed by a broker that is dead"
+    assert 0 < before < 2 * N, "some before it died; not all can be confirmed by a broker that is dead"
     assert own.revive
     own.revive()
     producer.flush(60)
