@@ -94,7 +94,7 @@ def test_every_picture_says_in_words_what_it_shows(path: Path) -> None:
 
 def test_no_output_names_this_machine(path: Path) -> None:
     shown = [str(output) for cell in code(path) for output in cell.outputs]
-    found = [text for text in shown if re.search(r"/home/|/root/|/Users/|/work/|/tmp/", text)]
+    found = [text for text in shown if re.search(r"/(home|root|Users|work|tmp)/", text)]
     assert found == []
 
 
