@@ -175,13 +175,19 @@ def test_the_embedded_broker_is_named_a_stand_in(own):
     assert "stand-in for Kafka" in up.stdout
 
 
-def test_killing_open_takes_jupyterlab_along(tmp_path):
-    own = OwnLab(tmp_path, LABKIT_GRACE_S="1")
+def open_jupyterlab(own):
+    """`python -m labkit open`, once JupyterLab answers."""
     argv = [sys.executable, "-u", "-m", "labkit", "open", "pyproject.toml", "--no-browser"]
     opened = subprocess.Popen(argv, env=own.env, stdout=subprocess.PIPE, text=True)
     for line in opened.stdout:
         if line.startswith("JupyterLab:"):
             break
+    return opened
+
+
+def test_killing_open_takes_jupyterlab_along(tmp_path):
+    own = OwnLab(tmp_path, LABKIT_GRACE_S="1")
+    opened = open_jupyterlab(own)
     listening = own.listening()
     assert len(listening) >= 4
     opened.kill()
@@ -190,11 +196,7 @@ def test_killing_open_takes_jupyterlab_along(tmp_path):
 
 
 def test_killing_jupyterlab_ends_open_and_the_lab(own):
-    argv = [sys.executable, "-u", "-m", "labkit", "open", "pyproject.toml", "--no-browser"]
-    opened = subprocess.Popen(argv, env=own.env, stdout=subprocess.PIPE, text=True)
-    for line in opened.stdout:
-        if line.startswith("JupyterLab:"):
-            break
+    opened = open_jupyterlab(own)
     listening = own.listening()
     server = [p for p in own.processes() if "jupyterlab" in p.cmdline() and "guardian.py" not in " ".join(p.cmdline())]
     assert len(server) == 1
