@@ -89,9 +89,11 @@ class Picture:
         """The picture as PNG bytes. The same figure gives the same bytes."""
         drawn, packed = io.BytesIO(), io.BytesIO()
         with paper():
-            self.figure.savefig(drawn, format="png", dpi=DPI)
+            self.figure.savefig(drawn, format="rgba", dpi=DPI)
+        wide, high = (int(inches * DPI) for inches in self.figure.get_size_inches())
         # 128 colours are plenty for a plot, and make a saved notebook a third as large.
-        image = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        image = Image.frombytes("RGBA", (wide, high), drawn.getvalue()).convert("RGB")
+        image = image.quantize(128, dither=Image.Dither.NONE)
         image.save(packed, "png", optimize=True, dpi=(DPI, DPI))
         return packed.getvalue()
 

@@ -11,6 +11,8 @@ from labkit.brokers.kafka.topics import BROKER, CURE, PATIENCE_S, Channels, dott
 from labkit.events.event import Event
 from labkit.events.trace import CONFIRMED, FAILED, PUBLISHED, Tracer
 
+NO_KEY = ""  # for `publish`: the client spreads such events over the partitions as it likes
+
 
 class Producer:
     """Publishes events, and knows which ones Kafka has confirmed.
@@ -33,7 +35,7 @@ class Producer:
     ) -> None:
         """Hand the event to the client, which sends it soon. Waits only while the client's queue is full.
 
-        key: events with the same key keep their order; by default the event's subject.
+        key: events with the same key keep their order; by default the event's subject. NO_KEY: none at all.
         on_confirmed: called with "" when Kafka has the event, else with the reason.
         """
         key = event.subject if key is None else key
@@ -43,7 +45,7 @@ class Producer:
         tell = partial(self._told, event, on_confirmed)
         while True:
             try:
-                self.client.produce(topic, raw, key, on_delivery=tell)
+                self.client.produce(topic, raw, key or None, on_delivery=tell)
                 break
             except BufferError:
                 self.client.poll(0.05)

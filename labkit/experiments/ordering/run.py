@@ -1,0 +1,146 @@
+"""One run of lesson 08: publish the lives of many orders, read them as the setting says, and look at the order."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import Any
+
+from labkit import lab
+from labkit.base.errors import BrokerError, NotInTimeError
+from labkit.events.trace import EFFECT, HANDLED, PUBLISHED, Trace
+from labkit.experiments.ordering import causes, load
+from labkit.experiments.ordering.on_kafka import OnKafka
+from labkit.experiments.ordering.on_rabbitmq import OnRabbitMQ
+from labkit.experiments.ordering.setting import Setting
+from labkit.experiments.ordering.work import SERVICE, Run
+from labkit.measure import anomalies, order, order_causes
+from labkit.measure.result import Measure, Result
+
+_PATIENCE_S = 60
+Progress = Callable[[float | None, str], None]
+
+
+def run(
+    broker: str = "kafka",
+    key: str = "none",
+    partitions: int = 4,
+    consumers: int = 2,
+    workers: int = 1,
+    prefetch: int = 10,
+    requeue: float = 0.0,
+    load: str = "rush",
+    seed: int = 1,
+    progress: Progress | None = None,
+    cancelled: threading.Event | None = None,
+    **more: Any,
+) -> Result:
+    """Send the lives of 100 orders through one broker, and see in which order their events are handled.
+
+    broker: "kafka" or "rabbitmq". key: what decides where an event goes: "order", "customer", "type" or "none".
+    partitions: of the topic; on RabbitMQ, with a key, the number of queues behind a consistent hash (without: one).
+    consumers: that share the work; each has so many workers. prefetch (RabbitMQ): how many
+    events a consumer holds that it has not acknowledged.
+    requeue: the part of events whose first try fails, 0 to 1. load: "rush", "gentle" or "long lives".
+    more: sharing, retry, producers, wait_for_ack, linger_ms, queue, single_active, reader, orders (see `setting.py`).
+    measures: orders, broken (orders), share (%), seconds (first publish to last handled), events_per_s, wrong_at_end
+    (orders whose last state is not the last event's).
+    Raises OrderingError for what cannot be set, BrokerError when the broker goes away, NotInTimeError.
+    """
+    setting = Setting(broker=broker, key=key, partitions=partitions, consumers=consumers, workers=workers,
+                      prefetch=prefetch, requeue=requeue, load=load, seed=seed, **more)  # fmt: skip
+    return play(setting, progress, cancelled)
+
+
+def play(setting: Setting, progress: Progress | None = None, cancelled: threading.Event | None = None) -> Result:
+    """`run`, with its setting already made."""
+    plan = load.plan(setting.orders, setting.seed, setting.load, failing=setting.requeue)
+    trace = Trace()
+    course = Run(setting, plan, trace)
+    side: OnKafka | OnRabbitMQ
+    if setting.broker == "kafka":
+        side = OnKafka(lab.kafka_config(), course)
+    else:
+        side = OnRabbitMQ(lab.rabbitmq_parameters(), course)
+    publisher = threading.Thread(target=_guarded, args=(side, plan, course), daemon=True)
+    try:
+        side.open()
+        publisher.start()
+        _wait(course, progress, cancelled)
+    finally:
+        course.done.set()
+        if publisher.ident:
+            publisher.join()
+        _close(side, course)
+    if not course.errors.empty():
+        raise course.errors.get()
+    return result(setting, trace)
+
+
+def _close(side: OnKafka | OnRabbitMQ, course: Run) -> None:
+    """Clean up. A broker that has gone away has been told of already, and has nothing left to delete."""
+    try:
+        side.close()
+    except BrokerError:
+        if course.errors.empty():
+            raise
+
+
+def _guarded(side: OnKafka | OnRabbitMQ, plan: list[load.Planned], course: Run) -> None:
+    try:
+        side.publish(plan)
+    except BaseException as error:
+        course.fail(error)
+
+
+def _wait(course: Run, progress: Progress | None, cancelled: threading.Event | None) -> None:
+    """Until all is handled, or something fails. Raises CancelledError, NotInTimeError."""
+    end_s = time.monotonic() + _PATIENCE_S
+    total = len(course.plan)
+    while not course.done.wait(0.05):
+        if cancelled is not None and cancelled.is_set():
+            raise CancelledError("the run was cancelled")
+        if time.monotonic() > end_s:
+            raise NotInTimeError(
+                f"After {_PATIENCE_S} s {total - course.handled} of {total} events were still not handled.",
+                "look at `python -m labkit status`; a busy machine may need fewer orders (orders=60)",
+            )
+        if progress is not None:
+            progress(course.handled / total, f"{course.handled:,} of {total:,} events handled")
+
+
+def result(setting: Setting, trace: Trace) -> Result:
+    """What the rows of a run say."""
+    rows = trace.to_frame()
+    lanes = order.lanes(rows, SERVICE)
+    broken = [lane for lane in lanes if lane.broken]
+    handled = rows[rows["what"] == HANDLED]
+    took_s = float(handled["t_s"].max() - rows.loc[rows["what"] == PUBLISHED, "t_s"].min())
+    measures = {
+        "orders": Measure(len(lanes), "orders"),
+        "broken": Measure(len(broken), "orders"),
+        "share": Measure(100 * len(broken) / len(lanes), "%"),
+        "seconds": Measure(took_s, "s"),
+        "events_per_s": Measure(len(handled) / took_s, "events/s"),
+    }
+    provenance = {"broker": _label(setting.broker), "setting": setting.stamp()}
+    last = rows[rows["what"] == EFFECT].drop_duplicates("key", keep="last")
+    measures["wrong_at_end"] = Measure(int((last["seq"] < len(load.LIFE)).sum()), "orders")
+    found = anomalies.find(rows[rows["what"] != EFFECT], [SERVICE])
+    return Result(_sentence(lanes, broken, rows), trace.deliveries(), measures, found, provenance, trace)
+
+
+def _sentence(lanes: list[order.Lane], broken: list[order.Lane], rows: Any) -> str:
+    if not broken:
+        return f"Order held: all {len(lanes)} orders were handled in order."
+    cause = order_causes.count(broken, rows).most_common(1)[0][0]
+    worst = max((pair for lane in broken if (pair := lane.worst())), key=lambda pair: pair.gap_s)
+    name = next(lane.key for lane in broken if lane.worst() == worst)
+    return (
+        f"{len(broken)} of {len(lanes)} orders were handled out of order; order {name} was {worst.sentence()}. "
+        f"Cause: {order_causes.WHY[cause]}. Cure: {causes.cure(cause)}."
+    )
+
+
+def _label(broker: str) -> str:
+    return next(one.label for one in lab.running() if one.broker == broker)
