@@ -15,7 +15,7 @@ from types import ModuleType
 from labkit import __version__
 from labkit.base.errors import LabError
 
-COMMANDS = ("open", "test", "up", "down", "status", "logs", "doctor", "freshen", "claims", "bench")
+COMMANDS = ("open", "test", "up", "down", "status", "logs", "doctor", "freshen", "claims", "truth", "bench")
 
 _OVERVIEW = """\
 usage: python -m labkit <command> [options]
