@@ -1,0 +1,155 @@
+"""What a scene says in words about one key: the title, what a reader should know, and a line for every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.measure.order import SAID
+from labkit.measure.scene import Scene, label
+
+Line = tuple[float, int, str]
+_KEEPS, _FORGETS = "What is read stays in the log.", "What is acknowledged is gone from the queue."
+_BOTH = "A log keeps what was read. A queue forgets what was acknowledged."
+_ALIGNED = "Each broker's clock starts at its own first event."
+_NOT_READ = "No row says where it went: not read."
+
+
+def of_key(scene: Scene, k: int) -> dict[str, Any]:
+    """title, subtitle, note, and lines: (time, number of the board, words), in order of time."""
+    note = _ALIGNED if scene["aligned"] else ""
+    return {"title": title(scene, k), "subtitle": subtitle(scene), "note": note, "lines": lines(scene, k)}
+
+
+def title(scene: Scene, k: int) -> str:
+    """One sentence: the key, and what happened to it on each broker."""
+    name = label(scene["keys"][k], scene["noun"])
+    told = [(board["name"], phrase(scene, board, k)) for board in scene["boards"]]
+    if len({words for _, words in told}) == 1:
+        both = " on both brokers" if len(told) == 2 else ""
+        return f"{name}: {told[0][1]}{both}"
+    return f"{name}: " + "; ".join(f"{words} on {broker}" for broker, words in told)
+
+
+def phrase(scene: Scene, board: Mapping[str, Any], k: int) -> str:
+    """What happened to a key on one broker, in few words."""
+    mine = [cell for cell in board["cells"] if cell["k"] == k]
+    if not mine:
+        return "no event"
+    for mark, words in (("late", _overtaken), ("twice", _twice), ("refused", _refused), ("lost", _lost)):
+        wrong = [cell for cell in mine if mark in cell["marks"]]
+        if wrong:
+            return words(scene, wrong, mine)
+    unread = [cell for cell in mine if not cell["trips"]]
+    if unread:
+        every = "its event was" if len(mine) == 1 else "all its events were"
+        part = every if len(unread) == len(mine) else f"{len(unread)} of {len(mine)} events were"
+        return f"{part} not read"
+    return "handled in order" if len({cell["n"] for cell in mine}) > 1 else "handled"
+
+
+def subtitle(scene: Scene) -> str:
+    """The one thing to know about what is drawn."""
+    kinds = {lane["kind"] for board in scene["boards"] for lane in board["lanes"]}
+    return _BOTH if {"log", "queue"} <= kinds else _KEEPS if "log" in kinds else _FORGETS if "queue" in kinds else ""
+
+
+def event(scene: Scene, cell: Mapping[str, Any]) -> str:
+    """`event 2 (paid)`."""
+    kind = scene["types"][cell["e"]] if cell["e"] >= 0 else ""
+    number = f"event {cell['n']}" if cell["n"] else "its event"
+    return f"{number} ({SAID.get(kind, kind)})" if kind else number
+
+
+def lines(scene: Scene, k: int) -> list[Line]:
+    """A line for every measured moment of the key, in order of time."""
+    found: list[Line] = []
+    for number, board in enumerate(scene["boards"]):
+        for cell in board["cells"]:
+            if cell["k"] == k:
+                found += [(time, number, words) for time, words in _of_cell(scene, board, cell)]
+    return sorted(found)
+
+
+def now(scene: Scene, k: int, t: float) -> str:
+    """What has happened last at `t`, in one sentence."""
+    past = [words for time, _, words in lines(scene, k) if time <= t]
+    return past[-1] if past else f"Nothing yet of {label(scene['keys'][k], scene['noun']).lower()}."
+
+
+def _of_cell(scene: Scene, board: Mapping[str, Any], cell: Mapping[str, Any]) -> list[tuple[float, str]]:
+    what, lane = event(scene, cell), board["lanes"][cell["lane"]]
+    found = []
+    if cell["p"] >= 0:
+        found.append((cell["pub"], f"{board['producers'][cell['p']]} publishes {what}."))
+    if "refused" in cell["marks"]:
+        return [*found, (cell["at"], f"{board['name']} refuses {what}.")]
+    if lane["kind"] == "exchange":
+        return [*found, (cell["at"], f"{board['name']} has {what}. {_NOT_READ}")]
+    place = f"{lane['name']}, offset {cell['slot']}" if lane["kind"] == "log" else f"the {lane['name']}"
+    found.append((cell["at"], f"{_first(what)} lies in {place}."))
+    for i, trip in enumerate(cell["trips"]):
+        found += _of_trip(board, cell, i, trip, what)
+    return found
+
+
+def _of_trip(
+    board: Mapping[str, Any], cell: Mapping[str, Any], i: int, trip: Mapping[str, Any], what: str
+) -> list[tuple[float, str]]:
+    who = board["consumers"][trip["c"]]
+    log = board["lanes"][cell["lane"]]["kind"] == "log"
+    before = [board["consumers"][other["c"]]["role"] for other in cell["trips"][:i]]
+    again = " again" if who["role"] in before else ""
+    acked = f"{who['name']} commits: the group is past {what}; the log keeps it."
+    if not log:
+        acked = f"{who['name']} acknowledges {what}: the queue forgets it."
+    done = f"{who['name']} has handled {what}" + _judged(cell, trip["d"])
+    words = {
+        "r": f"{who['name']} receives {what}{again}.",
+        "d": done,
+        "f": f"{who['name']} fails at {what}.",
+        "a": acked,
+        "x": f"{_first(what)} goes to the dead letters.",
+    }
+    return [(trip[letter], words[letter]) for letter in "rdfax" if trip[letter] is not None]
+
+
+def _judged(cell: Mapping[str, Any], done: float | None) -> str:
+    """The end of the sentence for a moment that an anomaly points at."""
+    for mark, words in (("late", ": after a later one."), ("twice", ": a second time.")):
+        if done is not None and abs(cell["marks"].get(mark, -1.0) - done) < 2e-6:
+            return words
+    return "."
+
+
+def _first(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _said(scene: Scene, cell: Mapping[str, Any]) -> str:
+    kind = scene["types"][cell["e"]] if cell["e"] >= 0 else ""
+    return SAID.get(kind, "") or f"event {cell['n']}"
+
+
+def _times(cell: Mapping[str, Any]) -> list[float]:
+    """When it was handled; where nobody writes that down, when it was received."""
+    return [trip["r"] if trip["d"] is None else trip["d"] for trip in cell["trips"]]
+
+
+def _overtaken(scene: Scene, wrong: list[Any], mine: list[Any]) -> str:
+    late = wrong[0]
+    before = [c for c in mine if c["n"] > late["n"] and c["trips"] and min(_times(c)) < min(_times(late))]
+    ahead = min(before, key=lambda cell: min(_times(cell)), default=None)
+    return f"{_said(scene, ahead)} overtakes {_said(scene, late)}" if ahead else f"{_said(scene, late)} comes too late"
+
+
+def _twice(scene: Scene, wrong: list[Any], mine: list[Any]) -> str:
+    return f"{_said(scene, wrong[0])} is handled twice"
+
+
+def _refused(scene: Scene, wrong: list[Any], mine: list[Any]) -> str:
+    return f"{_said(scene, wrong[0])} is refused"
+
+
+def _lost(scene: Scene, wrong: list[Any], mine: list[Any]) -> str:
+    return f"{_said(scene, wrong[0])} is never handled"
