@@ -9,7 +9,7 @@ import orjson
 from labkit.base.names import fresh
 from labkit.bench.compare import Comparison, Stopwatch, in_turn, throughput_lines
 from labkit.brokers import kafka
-from labkit.brokers.kafka.topics import quiet
+from labkit.brokers.kafka import bare
 from labkit.events.event import Event
 from labkit.events.trace import Trace, now_ns
 
@@ -54,7 +54,7 @@ def _publish(config: Config, topic: str, events: Sequence[Event], warm_up: bool 
 
 
 def _bare_publish(config: Config, topic: str, dicts: Sequence[dict[str, Any]]) -> Sequence[float]:
-    producer = bare_producer(config)
+    producer = bare.producer(config)
     producer.produce(topic, _WARM_UP)
     producer.flush()
     send = bare_sender(producer, topic, [].append)
@@ -63,11 +63,6 @@ def _bare_publish(config: Config, topic: str, dicts: Sequence[dict[str, Any]]) -
         send(attributes)
     producer.flush(60)
     return watch.read(len(dicts))
-
-
-def bare_producer(config: Config, **settings: Any) -> ck.Producer:
-    mine = {"acks": "all", "enable.idempotence": True, "delivery.timeout.ms": 10_000}
-    return ck.Producer({**mine, **quiet(config), **settings})
 
 
 def bare_sender(producer: ck.Producer, topic: str, add: Callable[[Any], None]) -> Callable[[dict[str, Any]], None]:
@@ -119,8 +114,7 @@ def _rate(events: Iterator[Any], n: int) -> Sequence[float]:
 
 
 def bare_consumer(config: Config, topic: str) -> ck.Consumer:
-    mine = {"group.id": fresh("bench"), "auto.offset.reset": "earliest", "enable.auto.commit": False}
-    consumer = ck.Consumer({**mine, **quiet(config)})
+    consumer = bare.consumer(config)
     consumer.subscribe([topic])
     return consumer
 

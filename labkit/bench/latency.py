@@ -14,6 +14,7 @@ from labkit.bench import kafka as bench_kafka
 from labkit.bench import rabbitmq as bench_rabbitmq
 from labkit.bench.compare import Comparison, in_turn
 from labkit.brokers import kafka, rabbitmq
+from labkit.brokers.kafka import bare
 from labkit.events.event import Event
 from labkit.events.trace import Trace
 
@@ -70,7 +71,7 @@ def _kafka(config: Mapping[str, Any], events: Sequence[Event]) -> Percentiles:
 def _bare_kafka(config: Mapping[str, Any], events: Sequence[Event]) -> Percentiles:
     topic = _fresh_topic(config)
     rows: list[Any] = []
-    producer = bench_kafka.bare_producer({**config, "linger.ms": 0})
+    producer = bare.producer(config, **{"linger.ms": 0})
     consumer = bench_kafka.bare_consumer(config, topic)
     send = bench_kafka.bare_sender(producer, topic, rows.append)
     names = (a["id"] for a in bench_kafka.bare_reader(consumer, rows.append, idle_s=5))
@@ -117,18 +118,18 @@ def _rabbitmq(parameters: pika.ConnectionParameters, queue: str, events: Sequenc
 
 def _bare_rabbitmq(parameters: pika.ConnectionParameters, queue: str, events: Sequence[Event]) -> Percentiles:
     rows: list[Any] = []
-    bare = bench_rabbitmq.BarePublisher(parameters, queue, [], rows.append)
-    thread = threading.Thread(target=bare.connection.ioloop.start, daemon=True)
+    publisher = bench_rabbitmq.BarePublisher(parameters, queue, [], rows.append)
+    thread = threading.Thread(target=publisher.run, daemon=True)
     thread.start()
     connection = pika.BlockingConnection(parameters)
     names = (a["id"] for a in bench_rabbitmq.bare_reader(connection.channel(), queue, rows.append))
-    if not bare.ready.wait(10):
+    if not publisher.ready.wait(10):
         raise NotInTimeError("The benchmark's publisher got no channel.", "look at `python -m labkit status`")
     try:
-        return paced(events, bare.send_later, names, time.sleep)
+        return paced(events, publisher.send_later, names, time.sleep)
     finally:
         connection.close()
-        bare.connection.ioloop.add_callback_threadsafe(bare.connection.close)
+        publisher.connection.ioloop.add_callback_threadsafe(publisher.close)
         thread.join(10)
 
 

@@ -10,10 +10,10 @@ import pika
 from labkit.base.names import fresh
 from labkit.bench.compare import Comparison, Stopwatch, in_turn, throughput_lines
 from labkit.brokers import rabbitmq
+from labkit.brokers.rabbitmq.bare import WINDOW, Window
 from labkit.events.event import CONTENT_TYPE, Event
 from labkit.events.trace import Trace, now_ns
 
-WINDOW = 1000
 PREFETCH = 100
 
 
@@ -56,13 +56,13 @@ def _publish(parameters: pika.ConnectionParameters, queue: str, events: Sequence
 def _bare_publish(
     parameters: pika.ConnectionParameters, queue: str, dicts: Sequence[dict[str, Any]]
 ) -> Sequence[float]:
-    bare = BarePublisher(parameters, queue, dicts, [].append)
-    bare.connection.ioloop.start()
-    return bare.took
+    publisher = BarePublisher(parameters, queue, dicts, [].append)
+    publisher.run()
+    return publisher.took
 
 
-class BarePublisher:
-    """What one writes by hand to keep a window of events on their way, and a row for each step."""
+class BarePublisher(Window):
+    """What one writes by hand to keep a row for each event that is sent and confirmed."""
 
     def __init__(
         self,
@@ -74,48 +74,34 @@ class BarePublisher:
         self.stops = bool(dicts)  # else events come one by one, and somebody else closes
         self.queue, self.dicts, self.add = queue, list(dicts), add
         self.ready = threading.Event()
-        self.sent = self.confirmed = 0
         self.took: Sequence[float] = ()
-        self.connection = pika.SelectConnection(
-            parameters,
-            on_open_callback=lambda connection: connection.channel(on_open_callback=self.opened),
-            on_close_callback=lambda connection, _: connection.ioloop.stop(),
-        )
+        super().__init__(parameters, WINDOW)
 
-    def opened(self, channel: Any) -> None:
-        self.channel = channel
-        channel.confirm_delivery(self.told, callback=self.begin)
-
-    def begin(self, _: Any) -> None:
+    def begin(self) -> None:
         self.watch = Stopwatch()
         self.ready.set()
-        self.fill()
 
     def send_later(self, event: Event) -> None:
         """One more event, from another thread."""
         self.dicts.append(event.to_dict())
         self.connection.ioloop.add_callback_threadsafe(self.fill)
 
-    def fill(self) -> None:
-        while self.sent < len(self.dicts) and self.sent - self.confirmed < WINDOW:
-            a = self.dicts[self.sent]
-            raw = orjson.dumps(a, option=orjson.OPT_UTC_Z)
-            self.row("published", a, a["type"])
-            properties = pika.BasicProperties(CONTENT_TYPE, delivery_mode=2, message_id=a["id"])
-            self.channel.basic_publish("", self.queue, raw, properties, mandatory=True)
-            self.sent += 1
+    def send(self, i: int) -> bool:
+        if i >= len(self.dicts):
+            return False
+        a = self.dicts[i]
+        raw = orjson.dumps(a, option=orjson.OPT_UTC_Z)
+        self.row("published", a, a["type"])
+        properties = pika.BasicProperties(CONTENT_TYPE, delivery_mode=2, message_id=a["id"])
+        self.channel.basic_publish("", self.queue, raw, properties, mandatory=True)
+        return True
 
-    def told(self, frame: Any) -> None:
-        # Without `multiple` confirms could come out of turn; counting them is enough here.
-        method = frame.method
-        last = method.delivery_tag if method.multiple else self.confirmed + 1
-        for i in range(self.confirmed, last):
+    def confirmed_now(self, first: int, end: int) -> None:
+        for i in range(first, end):
             self.row("confirmed", self.dicts[i], "")
-        self.confirmed = max(self.confirmed, last)
-        self.fill()
-        if self.confirmed == len(self.dicts) and self.stops:
-            self.took = self.watch.read(self.confirmed)
-            self.connection.close()
+        if end == len(self.dicts) and self.stops:
+            self.took = self.watch.read(end)
+            self.close()
 
     def row(self, what: str, a: dict[str, Any], note: str) -> None:
         seq = int(a["sequence"])

@@ -41,21 +41,26 @@ class _Node:
     folder: Path
 
 
-def start(place: Place, say: Say) -> Started:
-    """Start as many brokers as are wanted, and wait until all of them answer a client. Raises BrokerError."""
+def start(place: Place, say: Say, only: Sequence[str] | None = None) -> Started:
+    """Start as many brokers as are wanted, and wait until all of them answer a client. Raises BrokerError.
+
+    only: lines of settings in place of the course's and ours; {id}, {port}, {controller}, {data} stand for the node's.
+    """
     java = javas.find(place.cache, say)
     jars = kafka_jars.provide(place.cache, place.settings.maven_url, say)
     say(f"Kafka: starting {kafka_jars.VERSION} on Java {java.major} ({java.found})")
-    return starting.with_fresh_ports(lambda: _start(place, java, jars))
+    return starting.with_fresh_ports(lambda: _start(place, java, jars, only))
 
 
-def _start(place: Place, java: javas.Java, jars: Sequence[Path]) -> Started:
+def _start(place: Place, java: javas.Java, jars: Sequence[Path], only: Sequence[str] | None) -> Started:
     count = place.wanted.kafka_brokers
     free = ports.free(2 * count)
     nodes = [_Node(i + 1, free[2 * i], free[2 * i + 1], place.run / f"kafka-{i + 1}") for i in range(count)]
     cluster_id = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
     for node in nodes:
         _write_folder(node, nodes, cluster_id)
+        if only is not None:
+            (node.folder / "server.properties").write_text(bare_text(node, only))
     archive = _Archive(place.cache, java, train=count == 1)
     children = [_launch(place, node, java, jars, archive) for node in nodes]
     address = ",".join(f"127.0.0.1:{node.port}" for node in nodes)
@@ -137,6 +142,13 @@ def settings_text(node: _Node, nodes: Sequence[_Node]) -> str:
         own |= cluster_settings()
     common = (docker_folder() / "kafka" / "server.properties").read_text()
     return common + "\n# generated for this broker\n" + "".join(f"{key}={value}\n" for key, value in own.items())
+
+
+def bare_text(node: _Node, lines: Sequence[str]) -> str:
+    """Nothing but these lines, with the node's own numbers and folder in their places."""
+    data = str(node.folder / "data").replace("\\", "/")
+    text = "".join(f"{line}\n" for line in lines)
+    return text.format(id=node.id, port=node.port, controller=node.controller, data=data)
 
 
 def cluster_settings() -> dict[str, str]:

@@ -32,14 +32,17 @@ class _Node:
         return self.name.split("@")[1]
 
 
-def start(place: Place, say: Say) -> Started:
-    """Start as many nodes as are wanted, and wait until all of them serve a client. Raises BrokerError."""
+def start(place: Place, say: Say, bare: bool = False) -> Started:
+    """Start as many nodes as are wanted, and wait until all of them serve a client. Raises BrokerError.
+
+    bare: one node without any settings file and without plugins; only its port and address are given to it.
+    """
     program = rabbitmq_program.find(place.cache, say)
     say(f"RabbitMQ: starting {program.version} ({program.found})")
-    return starting.with_fresh_ports(lambda: _start(place, program))
+    return starting.with_fresh_ports(lambda: _start(place, program, bare))
 
 
-def _start(place: Place, program: Program) -> Started:
+def _start(place: Place, program: Program, bare: bool) -> Started:
     count = place.wanted.rabbitmq_nodes
     free = ports.free(4 * count + 1)
     epmd_port, password, cookie = free[0], secrets.token_urlsafe(18), secrets.token_hex(16)
@@ -51,10 +54,12 @@ def _start(place: Place, program: Program) -> Started:
         nodes.append(_Node(f"{name}@localhost", folder, amqp, distribution, management, stream))
     for node in nodes:
         _write_folder(node, nodes, cookie)
+        if bare:
+            _empty(node)
     epmd = _launch_epmd(place, program, epmd_port, nodes[0])
     children = [_launch(place, program, node, epmd_port, password) for node in nodes]
     urls = [f"amqp://{USER}:{password}@127.0.0.1:{node.amqp}/%2F" for node in nodes]
-    page = f"http://127.0.0.1:{nodes[0].management}"
+    page = f"http://127.0.0.1:{nodes[0].management}"  # where there is no such plugin nobody answers there
     try:
         starting.await_ready([*children, epmd], lambda: all_serve(urls) and _joined(page, password, count))
     except BaseException:
@@ -142,6 +147,13 @@ def _write_folder(node: _Node, nodes: Sequence[_Node], cookie: str) -> None:
     secret.chmod(0o400)  # Erlang refuses a cookie that others can read
 
 
+def _empty(node: _Node) -> None:
+    """Take the settings and the plugins away again."""
+    for file in (node.folder / "conf.d").glob("*.conf"):
+        file.unlink()
+    (node.folder / "enabled_plugins").write_text("[].\n")
+
+
 def settings_text(node: _Node, nodes: Sequence[_Node]) -> str:
     """What only this node has; read after the common files, because files are read in the order of their names."""
     lines = [
@@ -184,6 +196,8 @@ def _launch(
     env = _environment(program, base, epmd_port) | {
         "RABBITMQ_NODENAME": node.name,
         "RABBITMQ_DIST_PORT": str(node.distribution),
+        "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",  # both count only where no settings file names a listener
+        "RABBITMQ_NODE_PORT": str(node.amqp),
         "RABBITMQ_CONFIG_FILES": str(base / "conf.d"),
         "RABBITMQ_CONFIG_FILE": str(base / "rabbitmq"),
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(base / "advanced.config"),

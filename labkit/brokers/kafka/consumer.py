@@ -14,8 +14,8 @@ from labkit.brokers.kafka.topics import (
     DEAD_SUFFIX,
     PATIENCE_S,
     Channels,
-    create_topics,
     dotted,
+    provide_topic,
     quiet,
     said,
 )
@@ -172,7 +172,7 @@ class Consumer:
         dead = topic + DEAD_SUFFIX
         if self._dead is None:
             self._dead = ck.Producer({"acks": "all", **self._config})
-        create_topics(self._config, {dead: 1})
+        provide_topic(self._config, dead)
         refused: list[str] = []
         headers: dict[str, str | bytes | None] = {"reason": why, "topic": topic}
         headers |= {"partition": str(partition), "offset": str(offset)}

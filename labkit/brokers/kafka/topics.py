@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import confluent_kafka as ck
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # exported without saying so
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]  # exported without saying so
 
 from labkit.base.errors import BrokerError
+from labkit.base.wait import until
 
 BROKER = "kafka"
 PATIENCE_S = 10.0  # seconds that Kafka may take for one step
@@ -19,19 +21,60 @@ _log.addHandler(logging.NullHandler())  # librdkafka talks a lot; who wants to h
 
 
 def create_topics(config: Mapping[str, Any], topics: Mapping[str, int], **settings: str) -> None:
-    """Make these topics: name -> number of partitions. A topic that is there already stays as it is.
+    """Make these topics: name -> number of partitions. One that is there with as many stays as it is.
 
-    settings: the topics' own, with `_` for `.`: cleanup_policy="compact". Raises BrokerError.
+    settings: the topics' own, with `_` for `.`: cleanup_policy="compact".
+    Raises BrokerError, also when a topic is there with another number of partitions.
     """
-    new = [NewTopic(name, partitions, config=dotted(settings)) for name, partitions in topics.items()]
     admin = AdminClient(quiet(config))  # kept in a name: its answers die with it
-    made = admin.create_topics(new, request_timeout=PATIENCE_S)
-    for name, future in made.items():
+    for name in _make(admin, topics, dotted(settings)):
+        has = len(admin.list_topics(name, timeout=PATIENCE_S).topics[name].partitions)
+        if has != topics[name]:
+            raise BrokerError(
+                f"The topic {name} is there already, with {_partitions(has)} and not {topics[name]}.",
+                f"ask for {has}, or take a fresh name (`names.fresh`), or delete it first with all that is in it "
+                f"(`delete_topics`); it could only get more, and then a key's later events go to another partition",
+            )
+
+
+def provide_topic(config: Mapping[str, Any], name: str) -> None:
+    """Make this topic with one partition, unless it is there, with however many. Raises BrokerError."""
+    _make(AdminClient(quiet(config)), {name: 1}, {})
+
+
+def _make(admin: AdminClient, topics: Mapping[str, int], settings: dict[str, Any]) -> list[str]:
+    """Make them and wait for their leaders; those that were there already."""
+    new = [NewTopic(name, partitions, config=settings) for name, partitions in topics.items()]
+    there = []
+    for name, future in admin.create_topics(new, request_timeout=PATIENCE_S).items():
         try:
             future.result()
         except ck.KafkaException as error:
             if error.args[0].code() != ck.KafkaError.TOPIC_ALREADY_EXISTS:
                 raise BrokerError(f"Kafka did not make the topic {name}: {said(error)}.", CURE) from error
+            there.append(name)
+    for name in topics:
+        until(partial(is_led, admin, name), PATIENCE_S, f"every partition of {name} has its leader")
+    return there
+
+
+def _partitions(count: int) -> str:
+    return f"{count} partition{'s' * (count != 1)}"
+
+
+def is_led(admin: AdminClient, topic: str, partitions: int = 1) -> bool:
+    """Whether the topic has at least so many partitions, and the leader of each answers.
+
+    That is a moment after Kafka has said that they are made. An idempotent producer that is quicker can lose events
+    that were confirmed: what is refused at first comes again behind its successor, and is then taken for a duplicate.
+    """
+    try:
+        found = admin.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions
+        latest = {ck.TopicPartition(topic, number): OffsetSpec.latest() for number in found}  # type: ignore[no-untyped-call]
+        asked = admin.list_offsets(latest, request_timeout=PATIENCE_S) if found else {}
+        return len(found) >= partitions and all(future.result() is not None for future in asked.values())
+    except ck.KafkaException:
+        return False
 
 
 def delete_topics(config: Mapping[str, Any], topics: Iterable[str]) -> None:

@@ -5,6 +5,10 @@ A thin coat over `pika`: events in and out, a trace row for each step, errors th
 
 from labkit.brokers.rabbitmq.consumer import Consumer, Received
 from labkit.brokers.rabbitmq.publisher import Publisher
-from labkit.brokers.rabbitmq.topology import DEAD_SUFFIX, declare_exchange, declare_queue, delete
+from labkit.brokers.rabbitmq.refusals import refused
+from labkit.brokers.rabbitmq.topology import DEAD_SUFFIX, declare_exchange, declare_queue, declare_stream, delete
 
-__all__ = ["DEAD_SUFFIX", "Consumer", "Publisher", "Received", "declare_exchange", "declare_queue", "delete"]
+__all__ = [
+    "DEAD_SUFFIX", "Consumer", "Publisher", "Received", "declare_exchange", "declare_queue", "declare_stream", "delete",
+    "refused",
+]  # fmt: skip

@@ -12,7 +12,8 @@ from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 
 from labkit.base.errors import BrokerError
-from labkit.brokers.rabbitmq.topology import BROKER, CURE, PATIENCE_S
+from labkit.brokers.rabbitmq.refusals import CURE, cure_unroutable, explained, unroutable
+from labkit.brokers.rabbitmq.topology import BROKER, PATIENCE_S
 from labkit.events.event import CONTENT_TYPE, Event
 from labkit.events.trace import CONFIRMED, FAILED, PUBLISHED, Tracer
 
@@ -55,7 +56,8 @@ class Publisher:
         self._limit, self._full = 10 * window, False
         self._changed = threading.Condition()
         self._ready = threading.Event()
-        self._dead = ""  # why no more can be published
+        self._dead, self._cure = "", CURE  # why no more can be published
+        self._cures: dict[str, str] = {}  # reason -> what to do about it
         self._channel: Channel | None = None
         self._connection = SelectConnection(
             parameters,
@@ -70,7 +72,7 @@ class Publisher:
             self._dead = self._dead or "it gave no channel in time"
         if self._dead:
             self.close()
-            raise BrokerError(f"RabbitMQ cannot be published to: {self._dead}.", CURE)
+            raise BrokerError(f"RabbitMQ cannot be published to: {self._dead}.", self._cure)
 
     def publish(
         self,
@@ -89,7 +91,7 @@ class Publisher:
         if len(self._waiting) >= self._limit:
             self._wait_for_room()
         if self._dead:
-            raise BrokerError(f"RabbitMQ cannot be published to: {self._dead}.", CURE)
+            raise BrokerError(f"RabbitMQ cannot be published to: {self._dead}.", self._cure)
         if self._add:
             self._add(PUBLISHED, event.subject, event.seq, event.id, channel, -1, self._who, BROKER, event.type)
         self._waiting.append(_Out(event, exchange, routing_key, channel, body, on_confirmed))
@@ -113,7 +115,8 @@ class Publisher:
             refused, self.refused = self.refused, []
             event, reason = refused[0]
             many = f"{len(refused)} events" if len(refused) > 1 else "an event"
-            raise BrokerError(f"RabbitMQ did not take {many}, first {event.type} of {event.subject}: {reason}.", CURE)
+            cure = self._cures.get(reason, self._cure)
+            raise BrokerError(f"RabbitMQ did not take {many}, first {event.type} of {event.subject}: {reason}.", cure)
         if waiting := len(self._waiting) + len(self._open):
             raise BrokerError(f"RabbitMQ has not confirmed {waiting} events within {timeout_s:g} s.", CURE)
 
@@ -169,7 +172,9 @@ class Publisher:
 
     def _came_back(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
         # RabbitMQ returns what no queue takes, and confirms it afterwards.
-        self._returned[properties.message_id] = f"no queue takes it ({method.reply_text})"
+        place = method.exchange, method.routing_key
+        self._returned[properties.message_id] = reason = unroutable(*place)
+        self._cures[reason] = cure_unroutable(*place)
 
     def _tell(self, out: _Out, reason: str) -> None:
         event = out.event
@@ -185,7 +190,8 @@ class Publisher:
                 self.refused.append((event, f"its on_confirmed raised {error!r}"))
 
     def _channel_closed(self, error: Any) -> None:
-        self._fail(f"the channel was closed: {error}")
+        why, self._cure = explained(str(getattr(error, "reply_text", "")) or str(error))
+        self._fail(f"the channel was closed: {why}")
         if self._connection.is_open:
             self._connection.close()
 

@@ -1,6 +1,6 @@
 """Exchanges and queues: made by whoever needs them, as often as one likes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,11 +9,16 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from labkit.base.errors import BrokerError
+from labkit.brokers.rabbitmq.refusals import CURE, refused
 
 BROKER = "rabbitmq"
 PATIENCE_S = 10.0  # seconds that RabbitMQ may take for one step
 DEAD_SUFFIX = ".dead"  # what cannot be read of the queue `stock` goes to the queue `stock.dead`
-CURE = "look at `python -m labkit status` and `python -m labkit logs rabbitmq`"
+
+__all__ = [
+    "BROKER", "CURE", "DEAD_SUFFIX", "PATIENCE_S", "channel", "connect", "declare", "declare_exchange", "declare_queue",
+    "declare_stream", "delete", "refused",
+]  # fmt: skip
 
 
 def declare_exchange(parameters: pika.ConnectionParameters, name: str, kind: str = "topic") -> None:
@@ -31,6 +36,20 @@ def declare_queue(
     """
     with channel(parameters) as ch:
         declare(ch, name, **arguments)
+        if exchange:
+            ch.queue_bind(name, exchange, routing_key)
+
+
+def declare_stream(
+    parameters: pika.ConnectionParameters, name: str, exchange: str = "", routing_key: str = "#", **arguments: Any
+) -> None:
+    """Make the stream `name`, a log that keeps what was read, and bind it to `exchange` (empty: it is not bound).
+
+    It has no dead letters: nothing is ever taken out of it. arguments: its own, as in `declare_queue`:
+    x_max_length_bytes=… Raises BrokerError.
+    """
+    with channel(parameters) as ch:
+        ch.queue_declare(name, durable=True, arguments={"x-queue-type": "stream", **dashed(arguments)})
         if exchange:
             ch.queue_bind(name, exchange, routing_key)
 
@@ -55,9 +74,14 @@ def declare(ch: BlockingChannel, name: str, **arguments: Any) -> None:
         "x-queue-type": "quorum",
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": name + DEAD_SUFFIX,
-        **{key.replace("_", "-"): value for key, value in arguments.items()},
+        **dashed(arguments),
     }
     ch.queue_declare(name, durable=True, arguments=settings)
+
+
+def dashed(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """`x_max_length=3` as RabbitMQ calls it: `x-max-length`."""
+    return {key.replace("_", "-"): value for key, value in arguments.items()}
 
 
 def connect(parameters: pika.ConnectionParameters) -> pika.BlockingConnection:
@@ -81,14 +105,3 @@ def channel(parameters: pika.ConnectionParameters) -> Iterator[BlockingChannel]:
     finally:
         if connection.is_open:
             connection.close()
-
-
-def refused(error: BaseException) -> BrokerError:
-    """RabbitMQ's own words for an error, with a cure."""
-    text = str(getattr(error, "reply_text", "")) or repr(error)
-    cure = CURE
-    if "inequivalent arg" in text:
-        cure = "the queue is there with other arguments: delete it, or take a fresh name"
-    elif "no exchange" in text or "no queue" in text:
-        cure = "declare the exchange or the queue first (`declare_exchange`, `declare_queue`)"
-    return BrokerError(f"RabbitMQ said no: {text}.", cure)

@@ -1,0 +1,71 @@
+"""Where a consumer group stands in a topic: what its next reader gets, and what it does not get any more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import confluent_kafka as ck
+
+from labkit.base.errors import BrokerError
+from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet, said
+
+
+@dataclass(frozen=True)
+class GroupPosition:
+    """A group in a topic. begin, end: of each partition, the oldest offset and the next one to be written.
+
+    committed: partition -> the offset at which the group goes on; partitions without a commit are not in it.
+    """
+
+    group: str
+    topic: str
+    begin: Mapping[int, int]
+    end: Mapping[int, int]
+    committed: Mapping[int, int]
+
+    @property
+    def used(self) -> bool:
+        """True: somebody of this group has read and committed before. Its name is not a fresh one."""
+        return bool(self.committed)
+
+    @property
+    def waiting(self) -> int:
+        """How many of the events that are there now the group would still get (it begins with the oldest)."""
+        begins = {partition: self.committed.get(partition, begin) for partition, begin in self.begin.items()}
+        return sum(max(0, end - max(begins[partition], self.begin[partition])) for partition, end in self.end.items())
+
+    @property
+    def kept(self) -> int:
+        """How many events the topic holds."""
+        return sum(self.end[partition] - begin for partition, begin in self.begin.items())
+
+    def __str__(self) -> str:
+        if not self.used:
+            return f"The group {self.group} has committed nothing in {self.topic}: it gets all {self.kept} events."
+        where = ", ".join(f"offset {offset} of partition {p}" for p, offset in sorted(self.committed.items()))
+        gets = f"{self.waiting} of {self.kept} events" if self.waiting else f"none of the {self.kept} events"
+        return (
+            f"The group {self.group} has read {self.topic} before and goes on at {where}: it gets {gets}. "
+            "A group of another name begins with the oldest."
+        )
+
+
+def group_position(config: Mapping[str, Any], group: str, topic: str) -> GroupPosition:
+    """Where the group stands, without joining it. Print it: a reader with a used name may get nothing.
+
+    Raises BrokerError when the topic is not there, or Kafka does not answer.
+    """
+    consumer = ck.Consumer({"group.id": group, "enable.auto.commit": False, **quiet(config)})
+    try:
+        found = consumer.list_topics(topic, PATIENCE_S).topics[topic]
+        if found.error is not None:
+            raise BrokerError(f"There is no topic {topic} to stand in: {found.error.str()}.", CURE)
+        places = [ck.TopicPartition(topic, partition) for partition in sorted(found.partitions)]
+        marks = {place.partition: consumer.get_watermark_offsets(place, PATIENCE_S) for place in places}
+        committed = {at.partition: at.offset for at in consumer.committed(places, PATIENCE_S) if at.offset >= 0}
+    except ck.KafkaException as error:
+        raise BrokerError(f"Kafka does not say where {group} stands in {topic}: {said(error)}.", CURE) from error
+    finally:
+        consumer.close()
+    begin = {partition: low for partition, (low, _) in marks.items()}
+    return GroupPosition(group, topic, begin, {partition: high for partition, (_, high) in marks.items()}, committed)

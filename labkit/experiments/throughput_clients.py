@@ -1,0 +1,211 @@
+"""One producer and one consumer for each kind of channel: bare clients, the same bytes, the same promises.
+
+Every message is confirmed by its broker, up to WINDOW of them are on their way at a time, and a consumer says how far
+it is after every BATCH: Kafka by a commit, RabbitMQ by an ack that covers all before it. A clock starts when the
+client is connected and warm, and stops with the last confirm, or the last commit or ack.
+"""
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+
+import confluent_kafka as ck
+import pika
+
+from labkit.base.errors import BrokerError, NotInTimeError
+from labkit.base.names import fresh
+from labkit.brokers import kafka
+from labkit.brokers.kafka import bare
+from labkit.brokers.rabbitmq import topology
+from labkit.brokers.rabbitmq.bare import WINDOW, Window
+
+BATCH = 500
+PATIENCE_S = 30.0
+_CURE = "look at `python -m labkit status`; a very busy machine may need fewer events"
+QUEUE_TYPES = ("quorum", "classic", "stream")
+
+
+class Channel(Protocol):
+    """A topic, a queue or a stream of this run's own, through which everything goes."""
+
+    def open(self) -> None: ...
+
+    def publish(self, body: bytes, n: int) -> float:
+        """Seconds from the first message to the last confirm."""
+
+    def consume(self, n: int) -> float:
+        """Seconds from asking for the first message to the answer for the last; the `n` that were published last."""
+
+    def close(self) -> None: ...
+
+
+class Topic:
+    """Kafka by confluent-kafka: C, with a thin coat of Python. One partition, as a queue is one."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config, self.name, self.first = config, fresh("throughput"), 0
+        self.producer = bare.producer(config, **{"queue.buffering.max.messages": WINDOW})
+
+    def open(self) -> None:
+        kafka.create_topics(self.config, {self.name: 1})
+
+    def publish(self, body: bytes, n: int) -> float:
+        producer, refused = self.producer, list[str]()
+
+        def told(error: ck.KafkaError | None, _message: ck.Message) -> None:
+            if error is not None:
+                refused.append(error.str())
+
+        def began(error: ck.KafkaError | None, message: ck.Message) -> None:
+            told(error, message)
+            self.first = (message.offset() or 0) + 1
+
+        producer.produce(self.name, body, on_delivery=began)
+        producer.flush(PATIENCE_S)  # a producer's first event waits half a second for the producer's id
+        begin, produce, name = time.perf_counter(), producer.produce, self.name
+        for _ in range(n):
+            while True:
+                try:
+                    produce(name, body, on_delivery=told)
+                    break
+                except BufferError:  # the window is full
+                    producer.poll(PATIENCE_S)
+        left = producer.flush(PATIENCE_S)
+        took = time.perf_counter() - begin
+        if left or refused:
+            raise BrokerError(f"Kafka did not take all events: {(refused or ['not all were confirmed'])[0]}.", _CURE)
+        return took
+
+    def consume(self, n: int) -> float:
+        consumer = bare.consumer(self.config)
+        try:
+            place = ck.TopicPartition(self.name, 0, self.first)
+            consumer.committed([place], PATIENCE_S)  # by then it is connected, and knows who keeps its offsets,
+            consumer.list_topics(self.name, PATIENCE_S)  # and who leads the partition: else it asks a second later
+            begin = time.perf_counter()
+            consumer.assign([place])
+            got = 0
+            while got < n:
+                messages = consumer.consume(min(BATCH, n - got), PATIENCE_S)  # it waits for all of them
+                _check(messages, got, n)
+                got += len(messages)
+                consumer.commit(message=messages[-1], asynchronous=True)
+            consumer.commit(message=messages[-1], asynchronous=False)  # its answer comes after all the others
+            return time.perf_counter() - begin
+        finally:
+            consumer.close()
+
+    def close(self) -> None:
+        self.producer.purge()
+        kafka.delete_topics(self.config, [self.name])
+
+
+class Queue:
+    """A RabbitMQ queue or stream by AMQP and pika, which is Python throughout."""
+
+    def __init__(self, parameters: pika.ConnectionParameters, kind: str) -> None:
+        self.parameters, self.kind, self.name, self.published = parameters, kind, fresh("throughput"), 0
+
+    def open(self) -> None:
+        with topology.channel(self.parameters) as channel:
+            channel.queue_declare(self.name, durable=True, arguments={"x-queue-type": self.kind})
+
+    def publish(self, body: bytes, n: int) -> float:
+        client = _Publisher(self.parameters, self.name, body, n)
+        client.run()
+        self.published += n
+        return client.took
+
+    def consume(self, n: int) -> float:
+        arguments = {"x-stream-offset": self.published - n} if self.kind == "stream" else {}
+        client = _Consumer(self.parameters, self.name, n, arguments)
+        client.connection.ioloop.start()
+        if client.took is None:
+            raise NotInTimeError(f"RabbitMQ gave {client.got} of {n} events: {client.trouble}.", _CURE)
+        return client.took
+
+    def close(self) -> None:
+        with suppress(BrokerError), topology.channel(self.parameters) as channel:
+            channel.queue_delete(self.name)
+
+
+class _Publisher(Window):
+    def __init__(self, parameters: pika.ConnectionParameters, queue: str, body: bytes, n: int) -> None:
+        self.queue, self.body, self.n, self.took = queue, body, n, 0.0
+        self.properties = pika.BasicProperties(delivery_mode=2)
+        super().__init__(parameters)
+
+    def begin(self) -> None:
+        self.began = time.perf_counter()
+
+    def send(self, i: int) -> bool:
+        if i >= self.n:
+            return False
+        self.channel.basic_publish("", self.queue, self.body, self.properties, mandatory=True)
+        return True
+
+    def confirmed_now(self, first: int, end: int) -> None:
+        if end == self.n:
+            self.took = time.perf_counter() - self.began
+            self.close()
+
+
+class _Consumer:
+    """Takes `n` messages, one ack for every BATCH."""
+
+    def __init__(self, parameters: pika.ConnectionParameters, queue: str, n: int, arguments: dict[str, Any]) -> None:
+        self.queue, self.n, self.arguments, self.got = queue, n, arguments, 0
+        self.took: float | None = None
+        self.trouble = f"no more came within {PATIENCE_S:g} s"
+        self.connection = pika.SelectConnection(
+            parameters,
+            on_open_callback=lambda connection: connection.channel(on_open_callback=self._opened),
+            on_open_error_callback=lambda connection, error: self._ended(connection, error),
+            on_close_callback=self._ended,
+        )
+        self.connection.ioloop.call_later(PATIENCE_S, self.connection.close)
+
+    def _opened(self, channel: Any) -> None:
+        self.channel = channel
+        channel.add_on_close_callback(lambda _, error: self._broke(error))
+        channel.basic_qos(prefetch_count=WINDOW, callback=self._begin)
+
+    def _begin(self, _frame: Any) -> None:
+        self.began = time.perf_counter()
+        self.channel.basic_consume(self.queue, self._take, arguments=self.arguments)
+
+    def _take(self, channel: Any, method: Any, properties: Any, body: bytes) -> None:
+        self.got += 1
+        if self.got % BATCH == 0 or self.got == self.n:
+            channel.basic_ack(method.delivery_tag, multiple=True)
+        if self.got == self.n:
+            self.took = time.perf_counter() - self.began
+            self.connection.close()
+
+    def _broke(self, error: BaseException) -> None:
+        if self.connection.is_open:
+            self.trouble = str(error)
+            self.connection.close()
+
+    def _ended(self, connection: Any, error: Any) -> None:
+        if self.took is None and self.connection.is_closed:
+            self.trouble = f"{self.trouble} ({error})"
+        connection.ioloop.stop()
+
+
+def _check(messages: list[ck.Message], got: int, n: int) -> None:
+    if not messages:
+        raise NotInTimeError(f"Kafka gave {got} of {n} events, and no more within {PATIENCE_S:g} s.", _CURE)
+    for message in messages[:1]:
+        if (error := message.error()) is not None:
+            raise BrokerError(f"Kafka gave no events: {error.str()}.", _CURE)
+
+
+def channel(kind: str, config: Mapping[str, Any], parameters: pika.ConnectionParameters) -> Channel:
+    """A fresh channel. kind: "kafka", or one of QUEUE_TYPES. Raises ValueError for another word."""
+    if kind == "kafka":
+        return Topic(config)
+    if kind in QUEUE_TYPES:
+        return Queue(parameters, kind)
+    raise ValueError(f"kind is {kind!r}; it must be one of kafka, {', '.join(QUEUE_TYPES)}")
