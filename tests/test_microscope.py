@@ -51,6 +51,19 @@ def _hex(patch: Circle) -> str:
     return to_hex(patch.get_facecolor())
 
 
+@pytest.mark.parametrize(
+    ("seqs", "homes"),
+    [
+        ([2, 3, 4, 1, 5], {1: 0}),  # to the very front
+        ([1, 5, 2, 3, 4], {5: 5}),  # to the very end
+        ([2, 1, 4, 3, 5], {2: 2, 4: 4}),  # right behind 1, right behind 3
+    ],
+)
+def test_an_arrow_leads_right_behind_the_event_that_should_come_before(seqs: list[int], homes: dict[int, int]) -> None:
+    (lane,) = order.lanes(handled(("7", seqs)).to_frame())
+    assert {lane.steps[at].seq: microscope._home(lane, at) for at in lane.out_of_place()} == homes
+
+
 def test_the_share_is_told_as_a_number_and_none_as_none() -> None:
     assert "67 %" in words(microscope.lanes(BROKEN.to_frame()))
     assert {"0 %", "out of order: none"} <= set(words(microscope.lanes(WHOLE.to_frame())))

@@ -121,10 +121,10 @@ def _lane(ax: Axes, lane: Lane, y: float, crowd: Crowd) -> None:
 
 
 def _home(lane: Lane, at: int) -> int:
-    """Where the event at this position belongs among those that are in place: before the first that is higher."""
+    """The gap where the event at this position belongs: right behind the last of those in place that is lower."""
     moved, seq = lane.out_of_place(), lane.steps[at].seq
-    staying = [i for i in range(len(lane.steps)) if i not in moved]
-    return next((i for i in staying if lane.steps[i].seq > seq), len(lane.steps))
+    lower = [i for i, step in enumerate(lane.steps) if i not in moved and step.seq < seq]
+    return max(lower, default=-1) + 1
 
 
 def _arrow(ax: Axes, xs: Sequence[float], at: int, home: int, y: float) -> None:
