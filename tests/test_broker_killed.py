@@ -87,3 +87,17 @@ def test_a_broker_that_stays_dead_is_an_error_that_names_the_cure(own: Started) 
         producer.flush()
     assert "OrderPlaced of order-1" in error.value.what and error.value.cure
     assert producer.refused == [], "told once"
+
+
+def test_a_commit_to_a_dead_broker_does_not_wait_for_ever(own: Started) -> None:
+    kafka.create_topics(own.running.client, {"orders": 1})
+    producer = kafka.Producer(own.running.client)
+    producer.publish(event(0), "orders")
+    producer.flush()
+    consumer = kafka.Consumer(own.running.client, "stock", ["orders"], socket_timeout_ms=1000)
+    received = consumer.poll(20)
+    assert received
+    kill(own)
+    with pytest.raises(BrokerError) as error:
+        consumer.commit(received)
+    assert "took no commit" in error.value.what

@@ -92,3 +92,23 @@ def test_when_rabbitmq_goes_away_in_the_middle_no_confirmed_event_is_lost(queue)
     assert confirmed
     assert refused
     assert confirmed <= {event.id for event in read_rabbitmq(queue)}
+
+
+def test_a_consumer_that_is_cut_off_says_so_as_a_broker_error(queue):
+    parameters = lab.rabbitmq_parameters()
+    cable = Cable(parameters.host, parameters.port)
+    through = pika.ConnectionParameters(
+        "127.0.0.1", cable.port, parameters.virtual_host, parameters.credentials, connection_attempts=1
+    )
+    publisher = rabbitmq.Publisher(parameters)
+    for event in made(3):
+        publisher.publish(event, "", queue)
+    publisher.close()
+    consumer = rabbitmq.Consumer(through, queue, prefetch=1)
+    events = consumer.events(idle_s=10)
+    next(events)
+    cable.cut()
+    with pytest.raises(BrokerError) as error:
+        next(events)
+    assert error.value.cure
+    consumer.close()

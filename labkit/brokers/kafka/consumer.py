@@ -64,7 +64,8 @@ class Consumer:
         **settings: Any,
     ) -> None:
         self._config = quiet(config)
-        mine = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        mine: dict[str, Any] = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        mine["socket.timeout.ms"] = int(PATIENCE_S * 1000)  # a commit to a dead broker waits for so long
         if instance:
             mine["group.instance.id"] = instance
         self.trouble = ""

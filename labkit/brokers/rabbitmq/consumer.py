@@ -1,6 +1,7 @@
 """The one who consumes."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -95,7 +96,8 @@ class Consumer:
             raise refused(error) from error
         finally:
             if self.client.is_open:
-                self.client.cancel()
+                with suppress(AMQPError):  # it went away, and has been told of already
+                    self.client.cancel()
 
     def handled(self, received: Received) -> None:
         """Write down that the handler is through."""
