@@ -149,3 +149,8 @@ def test_names_are_in_the_order_of_their_numbers() -> None:
 @pytest.mark.parametrize("key", ["order-3", "3", "Order 3"])
 def test_a_key_is_called_by_its_number(key: str) -> None:
     assert scene.label(key) == "Order 3"
+    assert scene.label(key, in_a_sentence=True) == "order 3"
+
+
+def test_the_name_of_a_type_stays_as_it_is_within_a_sentence() -> None:
+    assert scene.label("order-3", "OrderPlaced", in_a_sentence=True) == "OrderPlaced order-3"

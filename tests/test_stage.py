@@ -135,3 +135,11 @@ def test_what_the_browser_sets_is_checked_too(kafka: Stage) -> None:
     assert (kafka.key, kafka.t, kafka.playing, kafka.slow) == ("order-2", 0.1, True, 50.0)
     with pytest.raises(traitlets.TraitError):
         kafka.set_state({"slow": "quick"})
+
+
+def test_a_story_without_trouble_ends_with_the_whole_run() -> None:
+    found = stage(stage_runs.rows("kafka_keyed"))
+    assert not found.scene["broken"]
+    (board,) = found.scene["boards"]
+    last = max(time for cell in board["cells"] for time in scene.moments(cell))
+    assert drawn._three(board, 0)[-1] == last

@@ -77,10 +77,11 @@ def moments(cell: Mapping[str, Any]) -> list[float]:
     return sorted({cell["pub"], cell["at"], *trips})
 
 
-def label(key: str, noun: str = "Order") -> str:
-    """A key in a sentence: `order-3` and `3` are `Order 3`."""
+def label(key: str, noun: str = "Order", in_a_sentence: bool = False) -> str:
+    """A key in words: `order-3` and `3` are `Order 3`; within a sentence `order 3`, but `OrderPlaced 3` stays."""
     rest = re.sub(rf"^{re.escape(noun)}[-_ ]?", "", key, flags=re.IGNORECASE)
-    return f"{noun} {rest}".strip()
+    plain = in_a_sentence and noun[1:].islower()
+    return f"{noun.lower() if plain else noun} {rest}".strip()
 
 
 def natural(names: Iterable[str]) -> list[str]:

@@ -74,7 +74,7 @@ def lines(scene: Scene, k: int) -> list[Line]:
 def now(scene: Scene, k: int, t: float) -> str:
     """What has happened last at `t`, in one sentence."""
     past = [words for time, _, words in lines(scene, k) if time <= t]
-    return past[-1] if past else f"Nothing yet of {label(scene['keys'][k], scene['noun']).lower()}."
+    return past[-1] if past else f"Nothing yet of {label(scene['keys'][k], scene['noun'], in_a_sentence=True)}."
 
 
 def _of_cell(scene: Scene, board: Mapping[str, Any], cell: Mapping[str, Any]) -> list[tuple[float, str]]:

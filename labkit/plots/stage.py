@@ -21,7 +21,10 @@ _SIDE_IN, _BETWEEN_IN = 0.18, 0.3
 
 
 def moments(scene: Scene, key: str, stamp: str = "") -> Picture:
-    """Three moments of `key`: first out, the turning point, the end. Raises ValueError for an unknown key."""
+    """Three moments: `key` first out, its turning point, its end. Where nothing goes wrong with it, the run's end.
+
+    Raises ValueError for an unknown key.
+    """
     k = scene["keys"].index(key)
     words = scene_words.of_key(scene, k)
     boards = scene["boards"]
@@ -74,7 +77,10 @@ def _stack(ax: Axes, stack: Sequence[Mapping[str, Any]], k: int, top: float, nam
 
 
 def _three(board: Mapping[str, Any], k: int) -> list[float]:
-    """Three moments of a key on one board that tell its story; the same one again where it has no more."""
+    """Three moments that tell a key's story on one board; the same one again where it has no more.
+
+    A story without trouble ends with the whole run: then one sees what has stayed, and what has gone.
+    """
     mine = [cell for cell in board["cells"] if cell["k"] == k]
     times = sorted({time for cell in mine for time in times_of(cell)}) or [0.0]
     reads = [trip["r"] for cell in mine for trip in cell["trips"]]
@@ -84,7 +90,9 @@ def _three(board: Mapping[str, Any], k: int) -> list[float]:
     between = [time for time in times if first < time < times[-1]]
     middle = between[len(between) // 2] if between else first
     turn = min(marks or failed, default=middle)
-    return sorted([first, min(max(turn, first), times[-1]), times[-1]])
+    whole = max(time for cell in board["cells"] for time in times_of(cell))
+    last = times[-1] if marks or failed else whole
+    return sorted([first, min(max(turn, first), last), last])
 
 
 def _then(scene: Scene, board: Mapping[str, Any], k: int, t: float) -> str:
@@ -98,7 +106,7 @@ def _signs(ax: Axes, scene: Scene, k: int) -> None:
     kinds = {lane["kind"] for board in scene["boards"] for lane in board["lanes"]}
     mine = [cell for board in scene["boards"] for cell in board["cells"] if cell["k"] == k]
     marks = {mark for cell in mine for mark in cell["marks"]}
-    name = label(scene["keys"][k], scene["noun"]).lower()
+    name = label(scene["keys"][k], scene["noun"], in_a_sentence=True)
     broken = {"color": style.BROKEN, "weight": "bold"}
     signs: list[style.Words] = [(f"a number: {name}", {}), ("+n: sent, not confirmed", {})]
     if any(board["commits"] for board in scene["boards"]):

@@ -94,7 +94,7 @@ class Picture:
         # 128 colours are plenty for a plot, and make a saved notebook a third as large.
         image = Image.frombytes("RGBA", (wide, high), drawn.getvalue()).convert("RGB")
         image = image.quantize(128, dither=Image.Dither.NONE)
-        image.save(packed, "png", optimize=True, dpi=(DPI, DPI))
+        image.save(packed, "png", dpi=(DPI, DPI))  # optimize=True: 5 % smaller, and 0.15 s more for each picture
         return packed.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
