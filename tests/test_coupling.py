@@ -34,12 +34,7 @@ from labkit.experiments.coupling_drive import customers, drive
 from labkit.experiments.coupling_shop import Brokers, Shop
 from labkit.shop import dead_letters
 
-
-@pytest.fixture(scope="module", autouse=True)
-def running() -> Iterator[None]:
-    lab.start()
-    yield
-    lab.stop()
+pytestmark = pytest.mark.usefixtures("brokers")
 
 
 @pytest.fixture(autouse=True)
@@ -243,9 +238,9 @@ def test_a_service_that_dies_while_one_waits_is_the_error_and_not_the_time() -> 
 def test_a_fault_plan_that_cannot_be_is_refused_by_the_running_service_with_the_fields_name() -> None:
     with Shop(Brokers.of_lab("rabbitmq")) as shop:
         with pytest.raises(ServiceError, match=r"before_handle\.refuse"):
-            shop._ask("inventory", "PUT", "/faults", b'{"before_handle": {"refuse": 2}}')
+            shop.ask("inventory", "PUT", "/faults", b'{"before_handle": {"refuse": 2}}')
         with pytest.raises(ServiceError, match="workers is"):
-            shop._ask("inventory", "PUT", "/workers", b"none")
+            shop.ask("inventory", "PUT", "/workers", b"none")
 
 
 def test_faults_outlive_the_restart_of_a_service() -> None:

@@ -1,4 +1,4 @@
-"""Lesson 01: a whole shop for one run: five processes, opened and closed around it."""
+"""A whole shop for one run: some processes, opened and closed around it. Lesson 01 built it, lesson 02 adds to it."""
 
 import http.client
 import json
@@ -19,8 +19,8 @@ from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.measure.load import Load, Request, interleaved
 from labkit.shop import orders as shop_orders
-from labkit.shop.config import REACTING, SERVICES, Config
-from labkit.shop.topology import KafkaTopics, RabbitMQQueues
+from labkit.shop.config import REACTING, SERVICES, SUBSCRIBERS, Config
+from labkit.shop.topology import KafkaTopics, RabbitMQExchanges
 
 TRIES = 3  # at free ports, of which another program may take one before we listen
 
@@ -53,11 +53,20 @@ class Shop:
     """Checkout, inventory, notification, analytics and a mail server, each a process. Use it in a `with`.
 
     workers: of inventory, for each design; the others have 64. timeout_ms: of one HTTP call, in the designs that
-    retry. Everything it started is gone after the `with`, whatever happened there; its files too.
+    retry. services: those it opens with; more may `join`. rate: of a storefront, orders a second for each broker.
+    Everything it started is gone after the `with`, whatever happened there; its files too.
     """
 
-    def __init__(self, brokers: Brokers, workers: int = 64, timeout_ms: int = 250) -> None:
-        self.brokers, self.workers, self.timeout_ms = brokers, workers, timeout_ms
+    def __init__(
+        self,
+        brokers: Brokers,
+        workers: int = 64,
+        timeout_ms: int = 250,
+        services: Sequence[str] = SERVICES,
+        rate: float = 20.0,
+    ) -> None:
+        self.brokers, self.workers, self.timeout_ms, self.rate = brokers, workers, timeout_ms, float(rate)
+        self.services = services
         self.topic = names.fresh("orders")
         self.folder = settings.read().home / "work" / self.topic
         self.processes: dict[str, ServiceProcess] = {}
@@ -92,7 +101,7 @@ class Shop:
 
     def faults(self, service: str, plan: FaultPlan) -> None:
         """Set what goes wrong at a running service from now on, also after a restart."""
-        self._ask(service, "PUT", "/faults", plan.to_json())
+        self.ask(service, "PUT", "/faults", plan.to_json())
         self._keep(replace(self._configs[service], plan=plan.to_json().decode()))
 
     def slow(self, delay_ms: float) -> None:
@@ -131,11 +140,11 @@ class Shop:
 
     def _make_places(self, end: ExitStack) -> None:
         """Topics and queues, both brokers at the same time."""
-        places: list[KafkaTopics | RabbitMQQueues] = []
+        places: list[KafkaTopics | RabbitMQExchanges] = []
         if self.brokers.kafka:
             places.append(KafkaTopics(self.brokers.kafka, self.topic))
         if self.brokers.rabbitmq:
-            places.append(RabbitMQQueues(self.brokers.rabbitmq, self.topic))
+            places.append(RabbitMQExchanges(self.brokers.rabbitmq, self.topic))
         for place in places:
             end.callback(place.delete)
         with ThreadPoolExecutor(2) as both:
@@ -143,8 +152,8 @@ class Shop:
 
     def _start_all(self) -> None:
         for left in reversed(range(TRIES)):
-            self._ports = dict(zip([*SERVICES, "smtp"], ports.free(len(SERVICES) + 1), strict=True))
-            self.processes = {name: self._process(name) for name in SERVICES}
+            self._ports = dict(zip([*self.services, "smtp"], ports.free(len(self.services) + 1), strict=True))
+            self.processes = {name: self._process(name) for name in self.services}
             try:
                 for process in self.processes.values():
                     process.begin()
@@ -156,7 +165,27 @@ class Shop:
                 if not left:
                     raise
 
-    def _process(self, name: str) -> ServiceProcess:
+    def join(self, name: str, reset: str = "earliest") -> ServiceProcess:
+        """Start one more service while the others run. Returns when it is ready. reset: see `Config`.
+
+        Raises ServiceError when it does not start.
+        """
+        for left in reversed(range(TRIES)):
+            self._ports[name] = ports.free(1)[0]
+            self.processes[name] = self._process(name, reset)
+            try:
+                self.processes[name].start()
+                break
+            except PortTakenError:
+                if not left:
+                    raise
+        return self.processes[name]
+
+    def leave(self, name: str) -> None:
+        """End a service. Its store and its trace stay; so do its queue and its group."""
+        self.processes.pop(name).stop()
+
+    def _process(self, name: str, reset: str = "earliest") -> ServiceProcess:
         config = Config(
             service=name,
             port=self._ports[name],
@@ -165,9 +194,11 @@ class Shop:
             kafka=dict(self.brokers.kafka),
             rabbitmq=self.brokers.rabbitmq,
             workers=self.workers if name == "inventory" else 64,
-            services={service: self.url(service) for service in REACTING},
+            services={service: self.url(service) for service in REACTING} if name == "checkout" else {},
             smtp_port=self._ports["smtp"],
             timeout_ms=self.timeout_ms,
+            reset=reset,
+            rate=self.rate,
         )
         argv = ["-m", "labkit.shop.serve", name, "--config", str(self._keep(config))]
         return ServiceProcess(name, argv, config.port, self.folder / f"{name}.log")
@@ -180,15 +211,17 @@ class Shop:
         return path
 
     def _stop_all(self) -> None:
-        with ThreadPoolExecutor(len(SERVICES)) as all_at_once:
+        with ThreadPoolExecutor(len(self.processes) or 1) as all_at_once:
             list(all_at_once.map(ServiceProcess.stop, self.processes.values()))
 
     def idle(self) -> bool:
-        """True when the three services are connected to their brokers, and work on nothing."""
-        told = [json.loads(self._ask(service, "GET", "/health", good=(200, 503))) for service in REACTING]
+        """True when the services that react are connected to their brokers, and work on nothing."""
+        here = [service for service in SUBSCRIBERS if service in self.processes]
+        told = [json.loads(self.ask(service, "GET", "/health", good=(200, 503))) for service in here]
         return all(each["ready"] and not each["in_work"] for each in told)
 
-    def _ask(self, service: str, method: str, path: str, body: bytes = b"", good: tuple[int, ...] = (200,)) -> str:
+    def ask(self, service: str, method: str, path: str, body: bytes = b"", good: tuple[int, ...] = (200,)) -> str:
+        """Ask a service on one of its pages; its answer. Raises ServiceError when it gives none that is good."""
         connection = http.client.HTTPConnection("127.0.0.1", self._ports[service], timeout=5)
         try:
             connection.request(method, path, body)

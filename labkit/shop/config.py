@@ -10,19 +10,24 @@ from labkit.provision.model import write_private
 
 REACTING = ("inventory", "notification", "analytics")  # the services that react to OrderPlaced, in the chain's order
 TRIES = 10  # for an event that is refused, or whose handling fails; then it goes to the dead letters
-SERVICES = ("checkout", *REACTING, "mailbox")
+SERVICES = ("checkout", *REACTING, "mailbox")  # the shop of lesson 01
+SUBSCRIBERS = (*REACTING, "fraud")  # whoever may read OrderPlaced from a broker
+KNOWN = (*SERVICES, "storefront", "fraud")
+RESETS = ("earliest", "latest")
 
 
 @dataclass(frozen=True)
 class Config:
     """One service of one shop.
 
-    service: one of SERVICES. port: where its HTTP face listens, on 127.0.0.1. folder: its store and its trace.
+    service: one of KNOWN. port: where its HTTP face listens, on 127.0.0.1. folder: its store and its trace.
     topic: the Kafka topic, and also the name of the RabbitMQ exchange; queues and groups are named after it.
     kafka: settings for confluent_kafka; empty: no Kafka face. rabbitmq: an amqp:// URL; empty: no RabbitMQ face.
     workers: how many events or calls it works on at the same time, for each design.
     services: checkout's address book, name -> URL. smtp_port: where the mailbox server takes mail.
     plan: a FaultPlan as JSON, with which it begins. timeout_ms: checkout's, for one call, in the designs that retry.
+    reset: where a group that Kafka does not know yet begins: at the "earliest" event, or after the "latest".
+    rate: the storefront's orders a second, for each broker.
     """
 
     service: str
@@ -36,14 +41,20 @@ class Config:
     smtp_port: int = 0
     plan: str = "{}"
     timeout_ms: int = 250
+    reset: str = "earliest"
+    rate: float = 20.0
 
     def __post_init__(self) -> None:
-        if self.service not in SERVICES:
-            raise _bad("service", self.service, f"it must be one of {', '.join(SERVICES)}")
+        if self.service not in KNOWN:
+            raise _bad("service", self.service, f"it must be one of {', '.join(KNOWN)}")
         if not 0 < self.port < 65_536:
             raise _bad("port", self.port, "it must be between 1 and 65535")
         if self.workers < 1:
             raise _bad("workers", self.workers, "it must be 1 or more")
+        if self.reset not in RESETS:
+            raise _bad("reset", self.reset, f"it must be {' or '.join(RESETS)}")
+        if not self.rate > 0:
+            raise _bad("rate", self.rate, "it must be more than 0")
 
     @property
     def store(self) -> Path:
@@ -97,6 +108,8 @@ _TYPES: dict[str, type] = {
     "smtp_port": int,
     "plan": str,
     "timeout_ms": int,
+    "reset": str,
+    "rate": float,
 }
 
 

@@ -46,7 +46,7 @@ class KafkaFace:
             "group.id": self.config.queue,
             # A member with a name: after a kill and a restart it has its partitions back at once.
             "group.instance.id": self.config.queue,
-            "auto.offset.reset": "earliest",
+            "auto.offset.reset": self.config.reset,
             "enable.auto.commit": False,
         }
         self._consumer = Consumer(settings)

@@ -1,4 +1,4 @@
-"""The RabbitMQ face of a service: it consumes its own queue, and acks what is handled."""
+"""The RabbitMQ face of a service: it makes a queue of its own, consumes it, and acks what is handled."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ class RabbitMQFace:
         self.config, self.work = config, work
         self.ready = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._link = Link(config.rabbitmq, self._consume, self._lost)
+        self._link = Link(config.rabbitmq, self._subscribe, self._lost)
 
     def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -35,9 +35,18 @@ class RabbitMQFace:
     def _lost(self) -> None:
         self.ready = False  # what was not acked will be delivered again
 
-    def _consume(self, channel: Channel) -> None:
+    def _subscribe(self, channel: Channel) -> None:
+        """Make our queue if it is not there, bind it, consume it. The publisher is not asked."""
+        queue, exchange = self.config.queue, self.config.topic
+        arguments = {
+            "x-queue-type": "quorum",
+            "x-dead-letter-exchange": self.config.dead,
+            "x-delivery-limit": 2 * TRIES,
+        }
+        channel.queue_declare(queue, durable=True, arguments=arguments)
+        channel.queue_bind(queue, exchange)
         channel.basic_qos(prefetch_count=4 * self.config.workers)  # as many as the Kafka face takes
-        channel.basic_consume(self.config.queue, self._take, callback=self._consuming)
+        channel.basic_consume(queue, self._take, callback=self._consuming)
 
     def _consuming(self, _: object) -> None:
         self.ready = True

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -18,8 +18,11 @@ from labkit.chaos.faults import FaultPlan, Faults
 from labkit.chaos.processes import PORT_TAKEN
 from labkit.events.trace import TraceFile, now_ns
 from labkit.shop import http_face
-from labkit.shop.config import SERVICES, Config
+from labkit.shop.config import KNOWN, Config
 from labkit.shop.work import Handler, Work
+
+if TYPE_CHECKING:
+    from labkit.shop import publish
 
 _KEEP_ALIVE_S = 60  # longer than any pause of an experiment, so that no call meets a connection that has just closed
 
@@ -42,7 +45,7 @@ class Face(Protocol):
 def main(argv: list[str] | None = None) -> int:
     """Serve until the process is ended. Returns an exit code; what went wrong stands on standard error."""
     parser = argparse.ArgumentParser(prog="python -m labkit.shop.serve", description=__doc__)
-    parser.add_argument("service", choices=SERVICES)
+    parser.add_argument("service", choices=KNOWN)
     parser.add_argument("--config", type=Path, required=True, help="the service's file")
     told = parser.parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
@@ -81,6 +84,8 @@ async def _serve(config: Config) -> None:
 async def _build(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]]:
     if config.service == "checkout":
         return _checkout(config, rows)
+    if config.service == "storefront":
+        return _storefront(config, rows)
     if config.service == "mailbox":
         from labkit.shop import mailbox
 
@@ -95,17 +100,33 @@ async def _build(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]
 
 
 def _checkout(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]]:
-    from labkit.shop import checkout_page, publish
+    from labkit.shop import checkout_page
     from labkit.shop.checkout import Checkout
+
+    publishers = _publishers(config)
+    checkout = Checkout(checkout_page.Caller(config.services).call, publishers, rows, config.timeout_ms / 1000)
+    faces: list[Face] = list(publishers.values())
+    return http_face.app(None, _all_ready(faces), [checkout_page.route(checkout, rows)]), faces
+
+
+def _storefront(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]]:
+    from labkit.shop import storefront
+
+    publishers = _publishers(config)
+    store = storefront.Storefront(publishers, rows, config.rate)
+    faces: list[Face] = list(publishers.values())
+    return http_face.app(None, _all_ready(faces), [storefront.route(store)]), [*faces, store]
+
+
+def _publishers(config: Config) -> "dict[str, publish.KafkaPublisher | publish.RabbitMQPublisher]":
+    from labkit.shop import publish
 
     publishers: dict[str, publish.KafkaPublisher | publish.RabbitMQPublisher] = {}
     if config.kafka:
         publishers["kafka"] = publish.KafkaPublisher(config)
     if config.rabbitmq:
         publishers["rabbitmq"] = publish.RabbitMQPublisher(config)
-    checkout = Checkout(checkout_page.Caller(config.services).call, publishers, rows, config.timeout_ms / 1000)
-    faces: list[Face] = list(publishers.values())
-    return http_face.app(None, _all_ready(faces), [checkout_page.route(checkout, rows)]), faces
+    return publishers
 
 
 def _handler(config: Config) -> Handler:
@@ -119,6 +140,10 @@ def _handler(config: Config) -> Handler:
         from labkit.shop.analytics import Analytics
 
         return Analytics(store.connect(config.store), now_ns)
+    if config.service == "fraud":
+        from labkit.shop.fraud import Fraud
+
+        return Fraud(store.connect(config.store), now_ns)
     from labkit.shop.notification import Notification, Postman
 
     return Notification(Postman(config.smtp_port).send)

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from pika.exceptions import AMQPError
 
 from labkit.base.errors import BrokerError
-from labkit.shop.config import REACTING, TRIES, dead_name, queue_name
+from labkit.shop.config import SUBSCRIBERS, dead_name, queue_name
 
 PATIENCE_S = 10.0
 
@@ -43,8 +43,11 @@ class KafkaTopics:
                 future.result(PATIENCE_S)
 
 
-class RabbitMQQueues:
-    """A fanout exchange with one quorum queue for each service, and a second exchange and queue for dead letters."""
+class RabbitMQExchanges:
+    """A fanout exchange for the orders' events; and a second one for dead letters, with its queue.
+
+    No subscriber is named here: each makes its own queue, and binds it (`RabbitMQFace`).
+    """
 
     def __init__(self, url: str, topic: str) -> None:
         self._parameters, self._topic = pika.URLParameters(url), topic
@@ -58,23 +61,15 @@ class RabbitMQQueues:
                     channel.exchange_declare(exchange, "fanout", durable=True)
                 channel.queue_declare(dead, durable=True, arguments={"x-queue-type": "quorum"})
                 channel.queue_bind(dead, dead)
-                for service in REACTING:
-                    queue = queue_name(self._topic, service)
-                    arguments = {
-                        "x-queue-type": "quorum",
-                        "x-dead-letter-exchange": dead,
-                        "x-delivery-limit": 2 * TRIES,
-                    }
-                    channel.queue_declare(queue, durable=True, arguments=arguments)
-                    channel.queue_bind(queue, self._topic)
         except (AMQPError, OSError) as error:
-            raise BrokerError(f"RabbitMQ made no queues: {error!r}.", _DOCTOR) from error
+            raise BrokerError(f"RabbitMQ made no exchanges: {error!r}.", _DOCTOR) from error
 
     def delete(self) -> None:
+        """Delete the exchanges, and the queues of whoever has subscribed."""
         dead = dead_name(self._topic)
         with suppress(AMQPError, OSError), pika.BlockingConnection(self._parameters) as connection:
             channel = connection.channel()
-            for queue in [dead, *(queue_name(self._topic, service) for service in REACTING)]:
+            for queue in [dead, *(queue_name(self._topic, service) for service in SUBSCRIBERS)]:
                 channel.queue_delete(queue)
             for exchange in (self._topic, dead):
                 channel.exchange_delete(exchange)
