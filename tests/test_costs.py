@@ -16,10 +16,7 @@ from labkit.plots import costs as plot
 from labkit.provision import native_kafka
 from labkit.provision.model import Place
 
-
-@pytest.fixture(scope="module", autouse=True)
-def brokers() -> None:
-    lab.start()
+pytestmark = pytest.mark.usefixtures("brokers")
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +93,17 @@ def test_a_broker_that_is_not_native_is_not_measured_and_says_so(monkeypatch):
     assert "Kafka not measured here: it is docker" in result.provenance["not_measured"]
     assert (plot.table(result)[["Kafka", "RabbitMQ"]] == plot.NOT_HERE).all(axis=None)
     assert "not measured here" in result.sentence
+    assert costs.ready(result) == {}
+    assert costs.bill(result) == "Not measured here: only 0 of 2 brokers could be started natively"
+
+
+def test_the_bill_has_the_numbers_of_both_brokers_and_says_who_was_sooner(result):
+    here, words = result.measures, costs.bill(result)
+    assert f"Kafka {len(KAFKA_NEEDS)}, RabbitMQ 0" in words
+    assert f"after {str(here['kafka_start_s']).split()[0]} and {here['rabbitmq_start_s']}" in words
+    assert len(words) < 100, "it goes into the README's table"
+    seconds = list(costs.ready(result).values())
+    assert seconds == sorted([float(here["kafka_start_s"]), float(here["rabbitmq_start_s"])])
 
 
 def made_up(**changes) -> Result:

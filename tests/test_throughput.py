@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import CancelledError
 
+import confluent_kafka as ck
 import pandas as pd
 import pika
 import pytest
@@ -11,20 +12,17 @@ from labkit import lab
 from labkit.base import ports
 from labkit.base.errors import BrokerError
 from labkit.brokers.rabbitmq import topology
-from labkit.experiments import throughput
+from labkit.experiments import throughput, throughput_clients
 from labkit.experiments.coupling_shop import Brokers
 from labkit.experiments.throughput_clients import Queue, Topic, channel
 from labkit.measure.result import Result
 from labkit.plots import style
 from labkit.plots import throughput as plot
 
+pytestmark = pytest.mark.usefixtures("brokers")
+
 ALL = ("kafka", "quorum", "classic", "stream")
 QUICK = {"sizes": (100, 5000), "n": 600, "rounds": 2}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def brokers() -> None:
-    lab.start()
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +87,39 @@ def test_where_nobody_listens_the_measurement_says_so():
     nowhere = pika.ConnectionParameters("127.0.0.1", ports.free(1)[0], connection_attempts=1)
     with pytest.raises(BrokerError, match="does not answer"):
         Queue(nowhere, "quorum").publish(b"x", 10)
+
+
+class NewGroup:
+    """A Kafka consumer whose group gets its coordinator at the third question."""
+
+    def __init__(self, code: int) -> None:
+        self.code, self.asked = code, 0
+
+    def committed(self, places: list[ck.TopicPartition], timeout: float) -> None:
+        self.asked += 1
+        if self.asked < 3:
+            raise ck.KafkaException(ck.KafkaError(self.code))
+
+
+def test_a_kafka_that_has_just_started_is_asked_again_until_it_keeps_the_groups_offsets():
+    group, place = NewGroup(ck.KafkaError.NOT_COORDINATOR), ck.TopicPartition("a", 0)
+    assert [throughput_clients._coordinated(group, place) for _ in range(3)] == [False, False, True]
+
+
+def test_any_other_refusal_ends_the_measurement():
+    group = NewGroup(ck.KafkaError.GROUP_AUTHORIZATION_FAILED)
+    with pytest.raises(BrokerError, match="does not tell what a group has read"):
+        throughput_clients._coordinated(group, ck.TopicPartition("a", 0))
+
+
+def test_the_kinds_are_ranked_from_the_quickest_to_the_slowest():
+    one = Result("", made_up({"kafka": (300, 900, 500), "quorum": (100, 300, 50), "stream": (600, 600, 600)}))
+    assert throughput.ranked(one, 100).endswith(
+        "a second: RabbitMQ's stream 600, Kafka 500, RabbitMQ's quorum queue 100."
+    )
+    assert "consumed and acknowledged" in throughput.ranked(one, 100, "consume")
+    with pytest.raises(ValueError, match="no events of 7 bytes"):
+        throughput.ranked(one, 7)
 
 
 def test_medians_and_factors_are_those_of_the_rounds():

@@ -19,7 +19,7 @@ from labkit import lab
 from labkit.experiments.costs_brokers import KAFKA_NEEDS, Broker, course_settings, started
 from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.throughput_clients import channel
-from labkit.measure.result import Measure, Result
+from labkit.measure.result import Measure, Result, plain
 from labkit.plots.costs import NAMES, NOT_HERE, ROWS
 
 
@@ -106,6 +106,28 @@ def tell(table: pd.DataFrame) -> str:
         f"client after {kafka['start_s']:.1f} s, RabbitMQ after {rabbit['start_s']:.1f} s; they take "
         f"{kafka['memory_used_mb']:.0f} and {rabbit['memory_used_mb']:.0f} MB of memory."
     )
+
+
+def ready(result: Result) -> dict[str, float]:
+    """Who serves its first client after how many seconds, the sooner first. Only of brokers that were measured here."""
+    found = {NAMES[str(row["broker"])]: float(row["start_s"]) for row in result.deliveries.to_dict("records")}
+    return dict(sorted(found.items(), key=lambda one: one[1]))
+
+
+def bill(result: Result) -> str:
+    """The costs in one short line, without a full stop; where a broker was not measured it says so, and no numbers."""
+    if len(result.deliveries) < len(NAMES):
+        here = f"{len(result.deliveries)} of {len(NAMES)} brokers could be started natively"
+        return f"{NOT_HERE.capitalize()}: only {here}"
+    kafka, rabbit = (f"{needs:.0f}" for needs in _of(result, "settings"))
+    start, memory = (
+        " and ".join(plain(value) for value in _of(result, column)) for column in ("start_s", "memory_used_mb")
+    )
+    return f"Settings needed: Kafka {kafka}, RabbitMQ {rabbit}; first client after {start} s; memory {memory} MB"
+
+
+def _of(result: Result, column: str) -> list[float]:
+    return [float(result.measures[f"{name}_{column}"]) for name in NAMES]
 
 
 def _provenance(n: int, size: int, missing: list[str]) -> Mapping[str, str]:

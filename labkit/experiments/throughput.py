@@ -21,7 +21,12 @@ from labkit.experiments.throughput_clients import Channel, channel
 from labkit.measure.result import Measure, Result, plain
 
 KINDS = ("kafka", "quorum", "stream")  # "classic" is the fourth that can be asked for
-NAMES = {"kafka": "Kafka", "quorum": "RabbitMQ's quorum queue", "classic": "its classic queue", "stream": "its stream"}
+NAMES = {
+    "kafka": "Kafka",
+    "quorum": "RabbitMQ's quorum queue",
+    "classic": "its classic queue",
+    "stream": "RabbitMQ's stream",
+}
 CLIENTS = {"kafka": "confluent-kafka (C)", "rabbitmq": "pika (Python)"}
 FEWEST = 200  # events a measurement; of large ones there are fewer, or they would take all the time
 _BYTES = 1000  # the budget: so many bytes for each of the `n` events
@@ -112,6 +117,20 @@ def medians(table: pd.DataFrame) -> dict[str, Measure]:
             ratio = float(found[f"kafka_{size}_publish"]) / float(found[f"quorum_{size}_publish"])
             found[f"factor_{size}"] = Measure(ratio, "times")
     return found
+
+
+def ranked(result: Result, size: int, what: str = "publish") -> str:
+    """One sentence: the medians of events of this size (bytes), the quickest kind first. what: publish or consume.
+
+    Raises ValueError when no events of this size were measured.
+    """
+    rows = result.deliveries[result.deliveries["size_b"] == size]
+    if rows.empty:
+        raise ValueError(f"no events of {size} bytes were measured")
+    middle = rows.groupby("kind")[f"{what}_per_s"].median().sort_values(ascending=False)
+    told = ", ".join(f"{NAMES[str(kind)]} {plain(float(f'{rate:.2g}'))}" for kind, rate in middle.items())
+    done = "consumed and acknowledged" if what == "consume" else "published and confirmed"
+    return f"Events of {size:,} bytes, {done}, a second: {told}."
 
 
 def tell(table: pd.DataFrame) -> str:

@@ -13,16 +13,23 @@ from typing import Any, Protocol
 import confluent_kafka as ck
 import pika
 
+from labkit.base import wait
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.base.names import fresh
 from labkit.brokers import kafka
 from labkit.brokers.kafka import bare
+from labkit.brokers.kafka.topics import said
 from labkit.brokers.rabbitmq import topology
 from labkit.brokers.rabbitmq.bare import WINDOW, Window
 
 BATCH = 500
 PATIENCE_S = 30.0
 _CURE = "look at `python -m labkit status`; a very busy machine may need fewer events"
+_NO_COORDINATOR_YET = (
+    ck.KafkaError.NOT_COORDINATOR,
+    ck.KafkaError.COORDINATOR_NOT_AVAILABLE,
+    ck.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 QUEUE_TYPES = ("quorum", "classic", "stream")
 
 
@@ -81,8 +88,9 @@ class Topic:
         consumer = bare.consumer(self.config)
         try:
             place = ck.TopicPartition(self.name, 0, self.first)
-            consumer.committed([place], PATIENCE_S)  # by then it is connected, and knows who keeps its offsets,
-            consumer.list_topics(self.name, PATIENCE_S)  # and who leads the partition: else it asks a second later
+            # When it begins it is connected, and knows who keeps its offsets, and who leads the partition.
+            wait.until(lambda: _coordinated(consumer, place), PATIENCE_S, "Kafka keeps the offsets of a new group")
+            consumer.list_topics(self.name, PATIENCE_S)
             begin = time.perf_counter()
             consumer.assign([place])
             got = 0
@@ -192,6 +200,17 @@ class _Consumer:
         if self.took is None and self.connection.is_closed:
             self.trouble = f"{self.trouble} ({error})"
         connection.ioloop.stop()
+
+
+def _coordinated(consumer: ck.Consumer, place: ck.TopicPartition) -> bool:
+    """Whether there is a broker that keeps this group's offsets: a Kafka that has just started has none yet."""
+    try:
+        consumer.committed([place], PATIENCE_S)
+    except ck.KafkaException as error:
+        if error.args[0].code() in _NO_COORDINATOR_YET:
+            return False
+        raise BrokerError(f"Kafka does not tell what a group has read: {said(error)}.", _CURE) from error
+    return True
 
 
 def _check(messages: list[ck.Message], got: int, n: int) -> None:
