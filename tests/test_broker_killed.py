@@ -101,3 +101,4 @@ def test_a_commit_to_a_dead_broker_does_not_wait_for_ever(own: Started) -> None:
     with pytest.raises(BrokerError) as error:
         consumer.commit(received)
     assert "took no commit" in error.value.what
+    consumer.close()

@@ -1,5 +1,6 @@
 """The one who reads."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import monotonic
@@ -29,6 +30,8 @@ _WILL_NOT_PASS = {
     ck.KafkaError._MAX_POLL_EXCEEDED,
 }
 
+
+_LEAVE_S = 2.0  # for a broker that has not answered before
 
 # channel, offset, key, seq, event id of what is not committed yet. Not the event itself: it could be large.
 _Place = tuple[str, int, str, int, str]
@@ -69,6 +72,7 @@ class Consumer:
         if instance:
             mine["group.instance.id"] = instance
         self.trouble = ""
+        self._unanswered = False  # a commit that Kafka has not answered
         self.client = ck.Consumer({**mine, **self._config, "error_cb": self._note, **dotted(settings)})
         self._add = trace.add if trace is not None else None
         self._who, self._channels = who or group, Channels()
@@ -127,22 +131,33 @@ class Consumer:
     def commit(self, received: Received | None = None) -> None:
         """Tell Kafka that the group is through with this event *and all before it* in its partition; None: with all.
 
-        Returns when Kafka knows. Raises BrokerError when the group has given the partition to another member.
+        Returns when Kafka knows. Raises BrokerError when the group has given the partition to another member, or Kafka
+        does not answer.
         """
+        places = self._places(received)
         try:
-            if received is None:
-                self.client.commit(asynchronous=False)
-            else:
-                place = ck.TopicPartition(received.topic, received.partition, received.offset + 1)
-                self.client.commit(offsets=[place], asynchronous=False)
+            # librdkafka's own way to wait for a commit waits for ever when the broker is gone. So ask what it has kept.
+            self.client.commit(offsets=places, asynchronous=True)
+            kept = self.client.committed(places, timeout=PATIENCE_S)
         except ck.KafkaException as error:
-            if error.args[0].code() == ck.KafkaError._NO_OFFSET:  # all is committed already
-                return
-            raise BrokerError(
-                f"Kafka took no commit of {self._who}: {said(error)}.",
-                "the partition may belong to another member now, which gets these events again; " + CURE,
-            ) from error
+            self._unanswered = True
+            raise self._no_commit(said(error)) from error
+        for wanted, has in zip(places, kept, strict=True):
+            if has.offset != wanted.offset:
+                raise self._no_commit(f"partition {has.partition} stands at {has.offset}, and not at {wanted.offset}")
         self._acked(received)
+
+    def _places(self, received: Received | None) -> list[ck.TopicPartition]:
+        """What a commit says: the offset of the next event, for one partition or for all that we have read from."""
+        if received is not None:
+            return [ck.TopicPartition(received.topic, received.partition, received.offset + 1)]
+        return [place for place in self.client.position(self.client.assignment()) if place.offset >= 0]
+
+    def _no_commit(self, why: str) -> BrokerError:
+        return BrokerError(
+            f"Kafka took no commit of {self._who}: {why}.",
+            "the partition may belong to another member now, which gets these events again; " + CURE,
+        )
 
     def _acked(self, received: Received | None) -> None:
         """A row for every event that the commit covers."""
@@ -199,4 +214,10 @@ class Consumer:
 
     def close(self) -> None:
         """Leave the group. What was not committed, another member gets again."""
-        self.client.close()
+        if not self._unanswered:
+            self.client.close()
+            return
+        # librdkafka waits here for the answer to that commit, for ever if need be. We do not.
+        leaving = threading.Thread(target=self.client.close, name=f"leave {self._who}", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVE_S)
