@@ -18,6 +18,8 @@ from labkit.events.trace import HANDLED, PUBLISHED, RECEIVED
 from labkit.experiments import ordering
 from labkit.measure.result import Result
 
+pytestmark = pytest.mark.usefixtures("brokers")
+
 KAFKA_FIXED: list[dict[str, Any]] = [
     {"key": "order"},
     {"key": "customer"},
@@ -50,13 +52,6 @@ RABBITMQ_BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"consumers": 1, "requeue": 0.1, "retry": "delayed"}, "what failed"),
     ({"consumers": 1, "prefetch": 1, "requeue": 0.1, "retry": "requeue", "queue": "quorum, no limit"}, "what failed"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def running() -> Iterator[None]:
-    lab.start()
-    yield
-    lab.stop()
 
 
 @pytest.fixture(autouse=True)

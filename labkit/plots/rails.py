@@ -116,7 +116,8 @@ def _own(ax: Axes, mine: pd.DataFrame, lane: Lane, crowd: Crowd, ends: tuple[flo
     start = float(mine["published"].min())
     moved = {lane.steps[i].event_id for i in lane.out_of_place()}
     gap = (ends[1] - ends[0]) * _APART
-    out, done = (_apart(1000 * (mine[name] - start), gap, ends) for name in ("published", "handled"))
+    within = (ends[0] + gap, ends[1] - gap)  # no circle on the rails' names
+    out, done = (_apart(1000 * (mine[name] - start), gap, within) for name in ("published", "handled"))
     for x, y, (event_id, way) in zip(out, done, mine.iterrows(), strict=True):
         wrong = event_id in moved
         colour, ink = crowd.colours(way["who"])

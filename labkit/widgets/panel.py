@@ -17,18 +17,21 @@ from matplotlib.figure import Figure
 from labkit.base.errors import NotInTimeError
 from labkit.plots.style import SHOWN_PX, Picture
 from labkit.widgets import controls, face
+from labkit.widgets.below import Below, Make
 from labkit.widgets.controls import PanelError
 from labkit.widgets.labels import Label
 from labkit.widgets.throttle import Throttle
 
+Run = Callable[..., Any]
 Plot = Callable[[Any], Picture | Figure]
+Words = Mapping[str, str]
 _SETTLE_S = 0.15
 _READY = "Set the controls, then press Run."
 _CHANGED = "The controls have changed. Press Run to see what they do."
 
 
 def panel(
-    run: Callable[..., Any], plot: Plot | None = None, labels: Mapping[str, str] | None = None, **wanted: Any
+    run: Run, plot: Plot | None = None, labels: Words | None = None, below: Make | None = None, **wanted: Any
 ) -> "Panel":
     """Controls for `run`, as `ipywidgets.interact` makes them, but nothing runs until Run is pressed.
 
@@ -37,17 +40,18 @@ def panel(
     plot: draws the result: a Picture, or a Figure.
     wanted: (low, high) or (low, high, step) makes a slider, True or False a box to tick, a list or {label: value}
         a menu, a string a text field. They begin at the default of `run`.
-    labels: other words for a control than its name gives.
+    labels: other words for a control than its name gives. below: makes a widget from every result, which stands
+        under the picture: `below=stage`.
     Raises PanelError when `run` does not take a control, or misses something.
     """
-    return Panel(run, plot, wanted, labels or {})
+    return Panel(run, plot, wanted, labels or {}, below)
 
 
 class Panel:
     """What `panel` returns. `controls`: name -> widget. `result`: of the last run that came to its end, or None."""
 
     def __init__(
-        self, run: Callable[..., Any], plot: Plot | None, wanted: Mapping[str, Any], labels: Mapping[str, str]
+        self, run: Run, plot: Plot | None, wanted: Mapping[str, Any], labels: Words, below: Make | None = None
     ) -> None:
         self.controls, self._labels = controls.make(run, wanted)
         for name, text in labels.items():
@@ -56,7 +60,7 @@ class Panel:
             self._labels[name] = Label(text, percent=self._labels[name].percent)
             self.controls[name].description = text
         self.error: BaseException | None = None
-        self._experiment, self._plot = run, plot
+        self._experiment, self._plot, self._below = run, plot, Below(below)
         self._takes = [name for name in controls.HANDED_IN if name in controls.parameters(run)]
         self._now: face.Shown | None = None
         self._before: face.Shown | None = None
@@ -69,6 +73,11 @@ class Panel:
     @property
     def result(self) -> Any:
         return self._now.result if self._now else None
+
+    @property
+    def below(self) -> Any:
+        """The widget under the picture, or None."""
+        return self._below.widget
 
     def values(self) -> dict[str, Any]:
         """What the controls stand at."""
@@ -144,7 +153,7 @@ class Panel:
             self._end(closing)
 
     def _run_once(self, values: dict[str, Any], tell: Throttle) -> None:
-        handed: dict[str, Any] = {"progress": _progress(tell), "cancelled": self._cancelled}
+        handed: dict[str, Any] = {"progress": tell.progress, "cancelled": self._cancelled}
         begun_s = time.monotonic()
         found = self._experiment(**values, **{name: handed[name] for name in self._takes})
         if self._cancelled.is_set():
@@ -152,6 +161,7 @@ class Panel:
         took_s = time.monotonic() - begun_s
         tell(None, "Drawing …")
         png, alt = self._draw(found)
+        self._below.show(found)
         self._before, self._now = self._now, face.Shown(found, png, alt, values, took_s)
 
     def _draw(self, found: Any) -> tuple[bytes | None, str]:
@@ -209,7 +219,8 @@ class Panel:
         columns = ipywidgets.Layout(grid_template_columns="repeat(auto-fit, minmax(300px, 1fr))", grid_gap="2px 32px")
         row = ipywidgets.HBox([self.run_button, self.cancel_button, self._status, self.compare]).add_class("labkit-row")
         grid = ipywidgets.GridBox(list(self.controls.values()), layout=columns)
-        self._box = ipywidgets.VBox([ipywidgets.HTML(face.style()), grid, row, self._out]).add_class("labkit-panel")
+        self._box = ipywidgets.VBox([ipywidgets.HTML(face.style()), grid, row, self._out, self._below.box])
+        self._box.add_class("labkit-panel")
         self.run_button.on_click(lambda _: self.start())
         self.cancel_button.on_click(lambda _: self.cancel())
         self.compare.observe(lambda _: self._show(), names="value")
@@ -235,12 +246,3 @@ class Panel:
             return data, {}
         data["image/png"] = self._now.png
         return data, {"image/png": {"width": SHOWN_PX, "alt": self._now.alt}}
-
-
-def _progress(tell: Throttle) -> Callable[..., None]:
-    """What a run is handed as `progress`."""
-
-    def progress(done: float | None, words: str = "Running …") -> None:
-        tell(None if done is None else min(max(float(done), 0.0), 1.0), words)
-
-    return progress

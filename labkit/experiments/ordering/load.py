@@ -12,7 +12,6 @@ from labkit.events.event import Event
 
 LIFE = ("OrderPlaced", "PaymentTaken", "OrderPacked", "OrderShipped", "OrderDelivered")
 CUSTOMERS = 60
-EVERY_S = 0.005
 KEYS = ("order", "customer", "type", "none")
 
 
@@ -27,11 +26,13 @@ class Shape:
     """How the events of one order follow each other, and how long each is worked on.
 
     gap_ms: mean time between two events of an order. slow: the part of events that take slow_ms longer.
+    every_s: from the start of an order to the start of the next.
     """
 
     gap_ms: float
     slow: float
     slow_ms: float = 10.0
+    every_s: float = 0.005
 
 
 SHAPES = {
@@ -39,6 +40,7 @@ SHAPES = {
     "rush": Shape(gap_ms=5, slow=0.1),
     "gentle": Shape(gap_ms=40, slow=0.0),
     "long lives": Shape(gap_ms=100, slow=0.1),  # an order outlives a change of the topic
+    "burst": Shape(gap_ms=5, slow=0.1, every_s=0.001),  # more than four consumers can do: who is how fast?
 }
 
 
@@ -58,7 +60,7 @@ class Planned:
 
 
 def plan(orders: int, seed: int, shape: str = "rush", failing: float = 0.0) -> list[Planned]:
-    """All events of a run, in the order in which they are due. A new order begins every 5 ms.
+    """All events of a run, in the order in which they are due. A new order begins every 5 ms (burst: 1 ms).
 
     failing: the part of events whose first try fails, from 0 to 1.
     Raises LoadError that names what is wrong.
@@ -67,7 +69,7 @@ def plan(orders: int, seed: int, shape: str = "rush", failing: float = 0.0) -> l
     dice, form = random.Random(seed), SHAPES[shape]
     found: list[Planned] = []
     for number in range(1, orders + 1):
-        customer, due_s = f"customer-{dice.randrange(CUSTOMERS)}", EVERY_S * (number - 1)
+        customer, due_s = f"customer-{dice.randrange(CUSTOMERS)}", form.every_s * (number - 1)
         cause: Event | None = None
         for seq, kind in enumerate(LIFE, 1):
             if cause is None:

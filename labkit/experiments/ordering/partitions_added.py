@@ -1,0 +1,240 @@
+"""Lesson 08: a topic gets more partitions while orders are under way. What does that do to order, and to what is read?
+
+A key is hashed to a number, and the number divided by the *number of partitions* says which. More partitions, and the
+same key lies elsewhere from now on: an order that outlives the change lies in two partitions.
+
+The consumer's client looks for new partitions every 200 ms here (librdkafka's default: 5 minutes). Where it begins in
+one that it has not seen before is `auto.offset.reset`: "earliest"; or "latest", which passes over what lies there.
+"""
+
+import itertools
+import threading
+from concurrent.futures import CancelledError
+from typing import Any
+
+import confluent_kafka as ck
+from confluent_kafka.admin import AdminClient, NewPartitions  # type: ignore[attr-defined]
+
+from labkit import lab
+from labkit.base import names
+from labkit.base.errors import BrokerError
+from labkit.base.wait import until
+from labkit.brokers import kafka
+from labkit.brokers.kafka.topics import is_led, quiet
+from labkit.events.event import Event
+from labkit.events.trace import Trace
+from labkit.experiments.ordering.load import Planned, plan
+from labkit.experiments.ordering.publish import publish
+from labkit.experiments.ordering.run import Progress, result
+from labkit.experiments.ordering.setting import OrderingError, Setting
+from labkit.experiments.ordering.work import SERVICE, Delivery, Run
+from labkit.measure.result import Measure, Result
+
+END = "RunEnded"
+READ = ("later", "live")
+RESETS = ("earliest", "latest")
+REFRESH_MS = 200
+_FETCH_BYTES = 4096  # of a partition at a time: as in a large backlog, none is read to its end before the others
+_PATIENCE_S = 30
+
+
+def run(
+    before: int = 4,
+    after: int = 8,
+    read: str = "later",
+    reset: str = "earliest",
+    orders: int = 100,
+    seed: int = 1,
+    progress: Progress | None = None,
+    cancelled: threading.Event | None = None,
+) -> Result:
+    """Publish long-lived orders, each with its own key, and half way add partitions. One consumer reads them.
+
+    before, after: partitions; the same number twice: nothing is added. read: "later", when all of it lies in the topic
+    as a backlog, or "live". reset: the consumer's `auto.offset.reset`.
+    measures: as `ordering.run`, and lost (events that the consumer never got).
+    Takes 2 to 3 s. Raises OrderingError for what cannot be set, BrokerError, NotInTimeError.
+    """
+    _check(before, after, read, reset)
+    setting = Setting(key="order", partitions=before, consumers=1, load="long lives", orders=orders, seed=seed)
+    side = _Side(setting, after, reset, cancelled)
+    tell = progress or (lambda done, words: None)
+    try:
+        tell(0, f"publishing to {before} partitions …")
+        side.publish_all(live=read == "live")
+        tell(0.5, "reading …")
+        side.read_to_the_end()
+    finally:
+        side.close()
+    if not side.course.errors.empty():
+        raise side.course.errors.get()
+    return _result(setting, side, after, read, reset)
+
+
+class _Side:
+    """One topic, one producer before the change and one after it, one consumer."""
+
+    def __init__(self, setting: Setting, after: int, reset: str, cancelled: threading.Event | None) -> None:
+        self._config, self._after, self._reset = lab.kafka_config(), after, reset
+        self._cancelled = cancelled or threading.Event()
+        self.trace = Trace()
+        self.plan = plan(setting.orders, setting.seed, setting.load)
+        self.course = Run(setting, self.plan, self.trace)
+        self.topic = names.fresh("grows")
+        self._warm = f"{self.topic}.warm"
+        self._held, self._ended = 0, set[str]()
+        self._producers: list[kafka.Producer] = []
+        self._thread = threading.Thread(target=self._guarded, daemon=True)
+        kafka.create_topics(self._config, {self.topic: setting.partitions, self._warm: 1})
+
+    def publish_all(self, live: bool) -> None:
+        """The first half, then more partitions, then the second half, from a producer that knows of them."""
+        first, second = self._two_producers()
+        half = len(self.plan) // 2
+        begun_s = self.plan[half].due_s
+        if live:
+            self._thread.start()
+            self._until(lambda: self._held == self.course.setting.partitions, "the consumer holds all partitions")
+        self._publish(first, self.plan[:half], 0.0)
+        if self._after > self.course.setting.partitions:
+            self._add_partitions()
+        self._publish(second, self.plan[half:], begun_s)
+
+    def _two_producers(self) -> list[kafka.Producer]:
+        """Two that have their ids already, which takes half a second; neither knows the topic's partitions yet."""
+        self._producers = [kafka.Producer(self._config, self.trace, "producer#1") for _ in range(2)]
+        for producer in self._producers:
+            producer.client.produce(self._warm, b"")
+        for producer in self._producers:
+            producer.flush()
+        return self._producers
+
+    def _publish(self, producer: kafka.Producer, part: list[Planned], begun_s: float) -> None:
+        shifted = [Planned(one.event, one.customer, one.due_s - begun_s, one.work_s, False) for one in part]
+
+        def send(planned: Planned, told: Any) -> None:
+            self._go_on()
+            producer.publish(planned.event, self.topic, planned.event.subject, told)
+
+        def poll() -> None:
+            producer.poll()
+
+        publish(shifted, [send], poll, self.course)
+        producer.flush()
+
+    def _add_partitions(self) -> None:
+        admin = AdminClient(quiet(self._config))
+        try:
+            admin.create_partitions([NewPartitions(self.topic, self._after)])[self.topic].result()
+        except ck.KafkaException as error:
+            raise BrokerError(
+                f"Kafka added no partitions to {self.topic}: {error.args[0].str()}.",
+                "look at `python -m labkit logs kafka`",
+            ) from error
+        self._until(lambda: is_led(admin, self.topic, self._after), "Kafka has the new partitions ready")
+
+    def read_to_the_end(self) -> None:
+        """Until an end mark has come from each partition: what lies before it in its partition has come, or never will.
+
+        Marks are sent again until one is seen: a reader that begins with the latest passes over those before it came.
+        """
+        if not self._thread.ident:
+            self._thread.start()
+        self._until(lambda: self._held == self._after, "the consumer has found every partition")
+        client = self._producers[-1].client
+        for number in itertools.count():
+            mark = Event(END, "/lab", f"{END}-{number}", {}).to_bytes()
+            for partition in range(self._after):
+                client.produce(self.topic, mark, partition=partition)
+            client.flush()
+            self._go_on()
+            if self.course.done.wait(0.25):
+                return
+
+    def _guarded(self) -> None:
+        try:
+            self._read()
+        except BaseException as error:
+            self.course.fail(error)
+
+    def _read(self) -> None:
+        who = f"{SERVICE}#1"
+        consumer = kafka.Consumer(
+            self._config, f"{self.topic}.{SERVICE}", [self.topic], self.trace, who,
+            auto_offset_reset=self._reset, topic_metadata_refresh_interval_ms=REFRESH_MS, fetch_wait_max_ms=20,
+            max_partition_fetch_bytes=_FETCH_BYTES, enable_auto_commit=True,  # it keeps its place when it gets more
+        )  # fmt: skip
+        try:
+            while not self.course.done.is_set():
+                received = consumer.poll(0.02)
+                self._held = len(consumer.client.assignment())
+                if received is None:
+                    continue
+                channel = f"{received.topic}/{received.partition}"
+                if received.event.type == END:
+                    self._ended.add(channel)
+                else:
+                    delivery = Delivery(received.event, channel, received.offset, lambda: None, lambda: None)
+                    self.course.handle(delivery, who)
+                if len(self._ended) == self._after:
+                    self.course.done.set()
+        finally:
+            consumer.close()
+
+    def _go_on(self) -> None:
+        if self._cancelled.is_set():
+            raise CancelledError("the run was cancelled")
+        if not self.course.errors.empty():
+            raise self.course.errors.get()
+
+    def _until(self, fact: Any, what: str) -> None:
+        def true() -> bool:
+            self._go_on()
+            return bool(fact())
+
+        until(true, _PATIENCE_S, what)
+
+    def close(self) -> None:
+        """End the consumer and delete the topics."""
+        self.course.done.set()
+        if self._thread.ident:
+            self._thread.join()
+        for producer in self._producers:
+            producer.client.purge()
+        kafka.delete_topics(self._config, [self.topic, self._warm])
+
+
+def _check(before: int, after: int, read: str, reset: str) -> None:
+    for name, value, known in (("read", read, READ), ("reset", reset, RESETS)):
+        if value not in known:
+            raise OrderingError(f"{name} is {value!r}.", f"take one of: {', '.join(known)}")
+    if read == "later" and reset == "latest":
+        raise OrderingError(
+            "A reader that comes later and begins with the latest event reads nothing of the run.",
+            'take read="live", or reset="earliest"',
+        )
+    if type(after) is not int or not before <= after <= 64:
+        raise OrderingError(
+            f"From {before} partitions to {after!r}: Kafka can add partitions, and take none away.",
+            f"give a whole number from {before} to 64",
+        )
+
+
+def _result(setting: Setting, side: _Side, after: int, read: str, reset: str) -> Result:
+    trace = Trace(row for row in side.trace.rows() if not row.key.startswith(END))
+    found = result(setting, trace)
+    lost = len(side.course.plan) - side.course.handled
+    grew = f"{setting.partitions} → {after} partitions" if after > setting.partitions else f"{after} partitions"
+    about = {**found.provenance, "change": f"{grew}, read {read}, {reset}"}
+    told = _sentence(found, setting, after, lost, len(side.course.plan))
+    measures = {**found.measures, "lost": Measure(lost, "events")}
+    return Result(told, found.deliveries, measures, found.anomalies, about, trace)
+
+
+def _sentence(found: Result, setting: Setting, after: int, lost: int, total: int) -> str:
+    grew = after > setting.partitions
+    done = f"From {setting.partitions} to {after} partitions half way" if grew else f"{after} partitions all the time"
+    broken, orders = int(found.measures["broken"].value), int(found.measures["orders"].value)
+    parts = [f"{broken} of {orders} orders were handled out of order" if broken else "order held"]
+    parts.append(f"{lost} of {total} events were never read" if lost else "no event was lost")
+    return f"{done}: {', and '.join(parts)}."
