@@ -1,0 +1,105 @@
+"""What can be turned in a run of lesson 09, checked before anything starts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.base.errors import LabError
+from labkit.experiments.payments.steps import STRATEGIES, Strategy
+
+BROKERS = ("kafka", "rabbitmq")
+NAMES = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
+
+
+class PaymentsError(LabError):
+    """A setting of a payments run that cannot be."""
+
+    exit_code = 2
+
+
+class NotOnOfferError(PaymentsError):
+    """This broker has no such thing."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to take payments. Meanings stand at `payments.run`."""
+
+    strategy: str = "work first"
+    broker: str = "kafka"
+    payments: int = 300
+    crash_rate: float = 0.1
+    seed: int = 1
+    batch: int = 1
+    prefetch: int = 20
+
+    def __post_init__(self) -> None:
+        one_of("strategy", self.strategy, STRATEGIES)
+        one_of("broker", self.broker, BROKERS)
+        whole("seed", self.seed)
+        whole("payments", self.payments, 1, 5000)
+        whole("batch", self.batch, 1, 1000)
+        whole("prefetch", self.prefetch, 1, 1000)
+        part("crash_rate", self.crash_rate)
+        self._together()
+
+    def _together(self) -> None:
+        """What is well each by itself, and not together."""
+        way = self.way
+        if self.broker not in way.brokers:
+            raise NotOnOfferError(
+                f"{NAMES[self.broker]} does not offer “{self.strategy}”.", f"take broker={way.brokers[0]!r}"
+            )
+        if self.strategy == "automatic commit":
+            raise PaymentsError(
+                "A consumer that is closed in peace commits by itself: only a killed one shows automatic commit.",
+                "take `labkit.experiments.payments.kill.run(strategy='automatic commit')`",
+            )
+        if self.batch > 1 and not way.acks_last:
+            raise PaymentsError(
+                f"“{self.strategy}” cannot acknowledge in batches of {self.batch}: it does not acknowledge last.",
+                "give batch=1",
+            )
+        if self.broker == "rabbitmq" and self.batch > self.prefetch:
+            raise PaymentsError(
+                f"With prefetch {self.prefetch} RabbitMQ hands out no more before an ack, and a batch of {self.batch} "
+                "is never full: the consumer would wait for ever.",
+                f"give a prefetch of at least {self.batch}",
+            )
+
+    @property
+    def way(self) -> Strategy:
+        return STRATEGIES[self.strategy]
+
+    @property
+    def exact(self) -> bool:
+        """Whether the seed alone decides the counts, and no clock."""
+        return not self.way.automatic and (not self.way.skips_redelivered or self.prefetch == 1)
+
+    def stamp(self) -> str:
+        """The setting in a few words, for the foot of a picture."""
+        parts = [f"{self.payments:,} payments", f"crash rate {100 * self.crash_rate:g} %, seed {self.seed}"]
+        if self.batch > 1:
+            parts.append(f"acknowledged by {self.batch}")
+        if self.broker == "rabbitmq":
+            parts.append(f"prefetch {self.prefetch}")
+        return " · ".join(parts)
+
+
+def one_of(name: str, value: Any, known: Any) -> None:
+    """Raises PaymentsError that lists what is known."""
+    if not isinstance(value, str) or value not in known:
+        raise PaymentsError(f"{name} is {value!r}.", f"take one of: {'; '.join(known)}")
+
+
+def whole(name: str, value: Any, low: int | None = None, high: int | None = None) -> None:
+    """Raises PaymentsError unless it is a whole number in the range."""
+    if type(value) is not int:
+        raise PaymentsError(f"{name} is {value!r}: it must be a whole number.", f"give {name}={low or 1}, for example")
+    if (low is not None and value < low) or (high is not None and value > high):
+        raise PaymentsError(f"{name} is {value}.", f"give a whole number from {low} to {high}")
+
+
+def part(name: str, value: Any) -> None:
+    """Raises PaymentsError unless it is a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise PaymentsError(f"{name} is {value!r}: it is a part of all payments.", "give a number from 0 to 1")
