@@ -1,9 +1,11 @@
 """What all tests share."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
+from labkit import lab
 from labkit.base import browser
 
 
@@ -14,6 +16,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(why, pytrace=False)
         pytest.skip(why)
+
+
+@pytest.fixture(scope="module")
+def brokers() -> Iterator[None]:
+    """The lab, held while the tests of one file run."""
+    lab.start()
+    yield
+    lab.stop()
 
 
 @pytest.fixture

@@ -36,6 +36,13 @@ def test_a_bet_without_a_unit_reads_well() -> None:
     assert bet.score(7) == "You bet 7, measured was 7: exactly right."
 
 
+def test_where_off_by_one_is_the_lesson_near_is_not_good_enough() -> None:
+    bet = bets.place("how many tries", 3, exact=True)
+    assert bet.score(4) == "You bet 3, measured was 4: 1 too low."
+    assert bet.score(2) == "You bet 3, measured was 2: 1 too high."
+    assert bet.score(3).endswith("exactly right.")
+
+
 def test_a_bet_is_a_number_to_draw_with() -> None:
     assert float(bets.place("it", 5, unit="ms")) == 5.0
 

@@ -15,10 +15,7 @@ from labkit.base.names import fresh
 from labkit.brokers import rabbitmq
 from labkit.events.event import Event
 
-
-@pytest.fixture(scope="module", autouse=True)
-def brokers() -> None:
-    lab.start()
+pytestmark = pytest.mark.usefixtures("brokers")
 
 
 @pytest.fixture

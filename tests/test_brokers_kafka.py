@@ -13,10 +13,7 @@ from labkit.brokers import kafka
 from labkit.events.trace import Trace
 from labkit.measure import anomalies
 
-
-@pytest.fixture(scope="module", autouse=True)
-def brokers() -> None:
-    lab.start()
+pytestmark = pytest.mark.usefixtures("brokers")
 
 
 @pytest.fixture

@@ -15,10 +15,7 @@ from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.measure import anomalies
 
-
-@pytest.fixture(scope="module", autouse=True)
-def brokers() -> None:
-    lab.start()
+pytestmark = pytest.mark.usefixtures("brokers")
 
 
 @pytest.fixture

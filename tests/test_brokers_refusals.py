@@ -13,10 +13,7 @@ from labkit.brokers.rabbitmq import topology
 from labkit.brokers.rabbitmq.refusals import explained
 from labkit.events.trace import Trace
 
-
-@pytest.fixture(scope="module", autouse=True)
-def brokers() -> None:
-    lab.start()
+pytestmark = pytest.mark.usefixtures("brokers")
 
 
 @pytest.fixture

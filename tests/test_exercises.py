@@ -10,8 +10,11 @@ import pytest
 from labkit import lab
 from labkit.base.errors import LabError
 from labkit.base.settings import course_root
+from labkit.cli import notebook
 from labkit.events import event
-from labkit.teach import check_consumer, check_service, exercises, show
+from labkit.teach import exercises, show
+from labkit.teach.checks import consumer as check_consumer
+from labkit.teach.checks import service as check_service
 from labkit.teach.exercises import lesson_01
 from labkit.teach.exercises.exercise import Exercise
 
@@ -51,6 +54,21 @@ def test_an_untouched_stub_is_not_attempted_and_raises_nothing(exercise: Exercis
 @each
 def test_a_stub_fits_into_a_cell(exercise: Exercise) -> None:
     assert len(exercise.show().text.splitlines()) <= STUB_LINES
+
+
+def test_every_stub_stands_untouched_in_the_notebook_of_its_lesson() -> None:
+    numbered = {path.name[:2]: path for path in (course_root() / "notebooks").glob("[0-9][0-9]_*.ipynb")}
+    written = [lesson for lesson in LESSONS if lesson.__name__[-2:] in numbered]
+    assert len(written) >= 3
+    for lesson in written:
+        number = lesson.__name__[-2:]
+        path = numbered[number]
+        cells = [cell.source for cell in notebook.read(path).cells if cell.cell_type == "code"]
+        for exercise in lesson.ALL:
+            stubs = [source for source in cells if re.search(rf"^(async )?def {exercise.name}\(", source, re.MULTILINE)]
+            assert len(stubs) == 1, f"{path.name}: {exercise.name}"
+            assert not exercise.check(in_a_cell(stubs[0], exercise.name)).attempted
+            assert any(re.search(rf"lesson_{number}\.\w+\.check\({exercise.name}\)", source) for source in cells)
 
 
 @each

@@ -1,7 +1,6 @@
 """Lesson 00's experiment, on the real brokers."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pika
@@ -15,12 +14,7 @@ from labkit.experiments import first_events, first_events_clients
 from labkit.measure.latency import milliseconds
 from labkit.shop import orders
 
-
-@pytest.fixture(scope="module", autouse=True)
-def running() -> Iterator[None]:
-    lab.start()
-    yield
-    lab.stop()
+pytestmark = pytest.mark.usefixtures("brokers")
 
 
 def run(**changes: Any) -> Any:

@@ -1,7 +1,6 @@
 """The whole truth table, asked of the brokers that run here, and compared with the one that is kept."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
 
 import psutil
@@ -16,16 +15,11 @@ from labkit.experiments.truth.answer import NOT_ASKED, judged
 from labkit.measure.result import Result
 from labkit.provision.model import Running
 
-
-@pytest.fixture(scope="module", autouse=True)
-def running() -> Iterator[None]:
-    lab.start()
-    yield
-    lab.stop()
+pytestmark = pytest.mark.usefixtures("brokers")
 
 
 @pytest.fixture(scope="module")
-def result(running: None) -> Result:
+def result(brokers: None) -> Result:
     return truth.run()
 
 

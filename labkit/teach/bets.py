@@ -25,11 +25,15 @@ class BetError(LabError):
 
 @dataclass(frozen=True)
 class Bet:
-    """A number that somebody committed to. `float(bet)` is that number, so that a picture can draw it."""
+    """A number that somebody committed to. `float(bet)` is that number, so that a picture can draw it.
+
+    exact: near is not good enough, for a count in which being off by one is the lesson.
+    """
 
     question: str
     value: float
     unit: str
+    exact: bool = False
 
     def __float__(self) -> float:
         return self.value
@@ -41,6 +45,9 @@ class Bet:
         """One sentence: the bet against what was measured (a number or a Measure, in the bet's unit)."""
         truth = float(measured)
         both = f"You bet {_say(self.value, self.unit)}, measured was {_say(truth, self.unit)}"
+        if self.exact and self.value != truth:
+            side = "high" if self.value > truth else "low"
+            return f"{both}: {_number(abs(self.value - truth))} too {side}."
         return f"{both}: {_verdict(self.value, truth)}."
 
 
@@ -96,9 +103,9 @@ class Curve(Mapping[float, float]):
         return f"Well guessed at {many}. Furthest off at {_number(worst)}: {both}, {_verdict(bet, truth)}."
 
 
-def place(question: str, value: float, unit: str = "") -> Bet:
-    """Bet `value` on `question`. Raises BetError unless it is a finite number, 0 or more."""
-    return Bet(question, _checked(value, question, unit), unit)
+def place(question: str, value: float, unit: str = "", exact: bool = False) -> Bet:
+    """Bet `value` on `question`; exact: nearly right is not right. Raises BetError unless it is finite, 0 or more."""
+    return Bet(question, _checked(value, question, unit), unit, exact)
 
 
 def curve(question: str, points: Mapping[float, float], unit: str = "") -> Curve:

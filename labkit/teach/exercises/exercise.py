@@ -1,6 +1,7 @@
 """One exercise: the same four words in every lesson: `show()`, `check(answer)`, `hint()`, `solution()`."""
 
 import dis
+import re
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +9,12 @@ from types import CodeType
 from typing import Any
 
 from labkit.base.errors import LabError
+from labkit.teach.checks.answer import AnswerError
 from labkit.teach.exercises.verdict import Finding, Hint, Verdict
 from labkit.teach.show import Source, renamed
 
+_THEIRS = re.compile(r"site-packages|[/\\]labkit[/\\]teach[/\\]")  # where an error may arise, but not the mistake
+_FRESH = re.compile(r"exercise-\w+-\w+\.")  # what a check puts before a learner's names on a real broker
 HINTS = ("a question", "the place", "the fix")
 
 Answer = Callable[..., Any]
@@ -74,6 +78,20 @@ class Exercise:
         return f"{self.name}: {self.task}"
 
 
+def on_a_broker(exercise: Exercise, answer: Any, broker: str, run: Callable[[], Sequence[Finding]]) -> Verdict:
+    """The same check on a real broker, asked only when there is something to ask it. run: plays it and judges it.
+
+    An error of the answer is a finding; what the broker itself does not do is raised as `run` raises it.
+    """
+    name = f"{exercise.name} on {broker}"
+    if not callable(answer) or untouched(answer, exercise.stub):
+        return Verdict(name, None)
+    try:
+        return Verdict(name, tuple(run()))
+    except AnswerError as problem:
+        return Verdict(name, (Finding(False, told(problem)),))
+
+
 def untouched(answer: Any, stub: Answer) -> bool:
     """True when the answer is still the stub, with whatever comments and docstring."""
     mine, theirs = getattr(answer, "__code__", None), getattr(stub, "__code__", None)
@@ -82,9 +100,12 @@ def untouched(answer: Any, stub: Answer) -> bool:
 
 def told(problem: BaseException) -> str:
     """An error of the learner's code in a line: what, and where in it."""
+    if isinstance(problem, AnswerError) and problem.__cause__ is not None:
+        problem = problem.__cause__
     frames = [frame for frame in traceback.extract_tb(problem.__traceback__) if frame.line]
+    frames = [frame for frame in frames if not _THEIRS.search(frame.filename)]
     line = f", at `{frames[-1].line}`" if frames else ""
-    return f"It raised {type(problem).__name__}: {problem}{line}."
+    return f"It raised {type(problem).__name__}: {_FRESH.sub('', str(problem))}{line}."
 
 
 def _program(code: CodeType) -> list[tuple[str, Any]]:

@@ -1,9 +1,9 @@
 """Lesson 01: the consumer of `react` on the real brokers. The same messages, the same judge."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from labkit.teach.check_consumer import Story
+from labkit.teach.exercises.exercise import on_a_broker
 from labkit.teach.exercises.lesson_01_react import away, judge, messages, react
 from labkit.teach.exercises.verdict import Verdict
 
@@ -13,21 +13,17 @@ if TYPE_CHECKING:
 
 def on_kafka(answer: Any, config: Mapping[str, Any]) -> Verdict:
     """What the consumer does on a real topic: `lesson_01.on_kafka(react, lab.kafka_config())`. Raises BrokerError."""
-    from labkit.teach import check_brokers
+    from labkit.teach.checks import brokers as check_brokers
 
-    return _check(answer, "Kafka", lambda: check_brokers.on_kafka(answer, config, messages(), away()))
+    return on_a_broker(
+        react, answer, "Kafka", lambda: judge(check_brokers.on_kafka(answer, config, messages(), away()))
+    )
 
 
 def on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> Verdict:
     """The same on a real queue: `lesson_01.on_rabbitmq(react, lab.rabbitmq_parameters())`. Raises BrokerError."""
-    from labkit.teach import check_brokers
+    from labkit.teach.checks import brokers as check_brokers
 
-    return _check(answer, "RabbitMQ", lambda: check_brokers.on_rabbitmq(answer, parameters, messages(), away()))
-
-
-def _check(answer: Any, broker: str, run: Callable[[], Story]) -> Verdict:
-    """The broker is asked only when there is something to ask it."""
-    name = f"{react.name} on {broker}"
-    if not callable(answer) or not react.check(answer).attempted:
-        return Verdict(name, None)
-    return Verdict(name, tuple(judge(run())))
+    return on_a_broker(
+        react, answer, "RabbitMQ", lambda: judge(check_brokers.on_rabbitmq(answer, parameters, messages(), away()))
+    )

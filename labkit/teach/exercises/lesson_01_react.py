@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from labkit.events.event import Event, EventError
-from labkit.teach.check_consumer import Ack, Consumer, DeadLetter, Reserve, Story, on_a_list
+from labkit.teach.checks.consumer import Ack, Consumer, DeadLetter, Reserve, Story, on_a_list
 from labkit.teach.exercises.exercise import Exercise, Wrong
 from labkit.teach.exercises.verdict import Finding
 

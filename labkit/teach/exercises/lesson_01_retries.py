@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Sequence
 
-from labkit.teach.check_service import FREEZE_S, RATE, WORK_S, Budget, Client, Clock, Service, Story, load
+from labkit.teach.checks.service import FREEZE_S, RATE, WORK_S, Budget, Client, Clock, Service, Story, load
 from labkit.teach.exercises.exercise import Exercise, Wrong
 from labkit.teach.exercises.verdict import Finding
 

@@ -39,6 +39,11 @@ class Story:
         """What was done at each delivery of a message."""
         return [one.did for one in self.deliveries if one.raw == raw]
 
+    def error(self, raw: bytes) -> str:
+        """The first error that got out of the consumer at this message, in a line; empty when there was none."""
+        errors = [word for did in self.of(raw) for word in did if word.startswith("raised")]
+        return errors[0].splitlines()[0] if errors else ""
+
 
 class Hands:
     """What a consumer is handed: a way to reserve, to put a message to the dead letters, to acknowledge it.

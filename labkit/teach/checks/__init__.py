@@ -1,0 +1,1 @@
+"""How the exercises are checked: stand-ins named as such, and the real brokers."""

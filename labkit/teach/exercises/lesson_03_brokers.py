@@ -1,0 +1,50 @@
+"""Lesson 03: `bind`, `settle` and `commit` on the real brokers. The same messages, the same judges."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from labkit.teach.checks import bind as check_bind
+from labkit.teach.checks import commit as check_commit
+from labkit.teach.checks import settle as check_settle
+from labkit.teach.exercises import lesson_03_bind, lesson_03_commit, lesson_03_settle
+from labkit.teach.exercises.exercise import on_a_broker
+from labkit.teach.exercises.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pika
+
+
+def bind_on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> Verdict:
+    """The bindings on a real exchange: `lesson_03.bind_on_rabbitmq(bind, lab.rabbitmq_parameters())`.
+
+    Raises BrokerError.
+    """
+    return on_a_broker(
+        lesson_03_bind.bind,
+        answer,
+        "RabbitMQ",
+        lambda: lesson_03_bind.judge(check_bind.on_rabbitmq(answer, parameters)),
+    )
+
+
+def settle_on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> Verdict:
+    """The handler on a real queue: `lesson_03.settle_on_rabbitmq(settle, lab.rabbitmq_parameters())`.
+
+    Raises BrokerError.
+    """
+    return on_a_broker(
+        lesson_03_settle.settle,
+        answer,
+        "RabbitMQ",
+        lambda: lesson_03_settle.judge(check_settle.on_rabbitmq(answer, parameters)),
+    )
+
+
+def commit_on_kafka(answer: Any, config: Mapping[str, Any]) -> Verdict:
+    """The handler on a real partition: `lesson_03.commit_on_kafka(commit, lab.kafka_config())`. Raises BrokerError."""
+    return on_a_broker(
+        lesson_03_commit.commit,
+        answer,
+        "Kafka",
+        lambda: lesson_03_commit.judge(check_commit.on_kafka(answer, config)),
+    )
