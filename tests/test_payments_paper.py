@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from labkit import lab
 from labkit.base.errors import StorageError
 from labkit.experiments import payments
 from labkit.experiments.payments import compare, crashes, paper, puzzle, race, sending, window
@@ -13,6 +14,8 @@ from labkit.experiments.payments import kill as kill9
 from labkit.experiments.payments.ledger import Ledger
 from labkit.experiments.payments.setting import NotOnOfferError, PaymentsError, Setting
 from labkit.experiments.payments.steps import POINTS, STRATEGIES
+from labkit.experiments.truth.standin import StandInError
+from labkit.provision.model import Running
 
 KEYS = [str(number) for number in range(1, 201)]
 
@@ -203,3 +206,12 @@ def test_an_upsert_keeps_one_row_an_order(tmp_path: Path) -> None:
         books.charge("17", cents)
     assert books.counts() == {"17": 1}
     books.close()
+
+
+def test_a_stand_in_for_kafka_is_refused_where_the_idempotent_producer_is_the_lesson(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lab, "running", lambda: [Running("kafka", "2.16.0", "embedded", "127.0.0.1:1", 0.0, {})])
+    for sender in ("Kafka, retries", "Kafka, idempotent producer"):
+        with pytest.raises(StandInError, match="this lesson needs Kafka itself"):
+            sending.run(sender)
