@@ -7,7 +7,8 @@ Reading order, from the ground up. Each floor imports only floors below it.
     brokers     thin clients for Kafka and RabbitMQ, each with its broker's own verbs
     provision   where the brokers come from, and the supervisor that owns them
     desk, lab   JupyterLab and a browser; what a notebook says: `from labkit import lab; lab.start()`
-    shop        orders and services; patterns: inbox, reorder buffer; chaos: faults from a seed, processes that are killed
+    shop        orders and services; chaos: faults from a seed, processes that are killed
+    patterns    what to do about events that come twice, late or not at all
     measure     load, latency, anomalies
     plots       a table in, a picture out
     experiments one a lesson: run(...) -> Result; bench: the price of labkit itself
