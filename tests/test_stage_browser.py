@@ -103,7 +103,8 @@ def test_one_moment_further_is_the_next_thing_that_happens_to_the_key(stage: Sta
     for time in later[:3]:
         stage.button("the next moment of this key").click()
         assert stage.t() == pytest.approx(time)
-    assert "(placed)" in stage.caption()
+    # The words follow a moment later: they change at most so often, for who hears them read out.
+    wait.until(lambda: "(placed)" in stage.caption(), 20, "the words are those of the third moment")
     stage.button("the moment before, of this key").click()
     assert stage.t() == pytest.approx(later[1])
 
