@@ -106,7 +106,13 @@ def rabbitmq_parameters() -> "pika.ConnectionParameters":
     """Parameters for any `pika` connection: `pika.BlockingConnection(lab.rabbitmq_parameters())`."""
     import pika
 
-    return pika.URLParameters(_broker("rabbitmq").client["url"])
+    broker = _broker("rabbitmq")
+    parameters = pika.URLParameters(broker.client["url"])
+    if broker.source != "external":
+        # Who stops to read in a notebook is silent for minutes, and must not be taken for dead. On this machine a
+        # broker that is gone closes the socket anyway.
+        parameters.heartbeat = 0
+    return parameters
 
 
 def stamp() -> str:

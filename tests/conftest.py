@@ -7,6 +7,8 @@ import pytest
 
 from labkit import lab
 from labkit.base import browser
+from labkit.base.names import fresh
+from labkit.brokers import kafka, rabbitmq
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -24,6 +26,33 @@ def brokers() -> Iterator[None]:
     lab.start()
     yield
     lab.stop()
+
+
+@pytest.fixture
+def topic() -> Iterator[str]:
+    """A topic of three partitions, deleted afterwards."""
+    name = fresh("test")
+    kafka.create_topics(lab.kafka_config(), {name: 3})
+    yield name
+    kafka.delete_topics(lab.kafka_config(), [name, name + kafka.DEAD_SUFFIX])
+
+
+@pytest.fixture
+def queue() -> Iterator[str]:
+    """A queue with its dead letter queue, deleted afterwards."""
+    name = fresh("test")
+    rabbitmq.declare_queue(lab.rabbitmq_parameters(), name)
+    yield name
+    rabbitmq.delete(lab.rabbitmq_parameters(), name)
+
+
+@pytest.fixture
+def stream() -> Iterator[str]:
+    """A stream, deleted afterwards."""
+    name = fresh("test")
+    rabbitmq.declare_stream(lab.rabbitmq_parameters(), name)
+    yield name
+    rabbitmq.delete(lab.rabbitmq_parameters(), name)
 
 
 @pytest.fixture

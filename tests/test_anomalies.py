@@ -31,13 +31,18 @@ def out(at_s, event, seq=0, **more):
     return row(at_s, "published", event, seq, "checkout", more.pop("channel", "orders"), **more)
 
 
+def test_a_service_that_fails_at_every_try_has_handled_nothing_twice() -> None:
+    tries = [row(i, what, "a", 1) for i in (1, 2, 3) for what in ("received", "failed")]
+    assert found(out(0.5, "a", 1), *tries, row(4, "dead", "a", 1)) == []
+
+
 # --- against a slow, obvious finder ------------------------------------------------------------------------------
 
 
 def obvious(rows, consumers=None):
     """The definitions in the docstring of `anomalies`, word for word, with no care for speed."""
     rows = [(r, role(r.who), (r.t_ns - rows[0].t_ns) / 1e9) for r in rows]
-    handlers = {who for r, who, _ in rows if r.what == "handled" and r.event_id}
+    handlers = {who for r, who, _ in rows if r.what in ("handled", "failed") and r.event_id}
     done = [
         (r, who, at)
         for r, who, at in rows

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pika
@@ -11,19 +10,10 @@ from on_brokers import made, read_rabbitmq
 
 from labkit import lab
 from labkit.base.errors import BrokerError
-from labkit.base.names import fresh
 from labkit.brokers import rabbitmq
 from labkit.events.event import Event
 
 pytestmark = pytest.mark.usefixtures("brokers")
-
-
-@pytest.fixture
-def queue() -> Iterator[str]:
-    name = fresh("test")
-    rabbitmq.declare_queue(lab.rabbitmq_parameters(), name)
-    yield name
-    rabbitmq.delete(lab.rabbitmq_parameters(), name)
 
 
 class Cable:

@@ -1,7 +1,5 @@
 """The Kafka client on a real broker."""
 
-from collections.abc import Iterator
-
 import pytest
 from on_brokers import POISON, made, publish_to_kafka, read_kafka, words
 
@@ -14,14 +12,6 @@ from labkit.events.trace import Trace
 from labkit.measure import anomalies
 
 pytestmark = pytest.mark.usefixtures("brokers")
-
-
-@pytest.fixture
-def topic() -> Iterator[str]:
-    name = fresh("test")
-    kafka.create_topics(lab.kafka_config(), {name: 3})
-    yield name
-    kafka.delete_topics(lab.kafka_config(), [name, name + kafka.DEAD_SUFFIX])
 
 
 def test_what_kafka_confirmed_is_received_in_the_order_of_each_key_and_traced(topic):

@@ -1,7 +1,5 @@
 """The RabbitMQ client on a real broker."""
 
-from collections.abc import Iterator
-
 import pika
 import pytest
 from on_brokers import POISON, dead_letter, made, publish_to_rabbitmq, read_rabbitmq, words
@@ -16,14 +14,6 @@ from labkit.events.trace import Trace
 from labkit.measure import anomalies
 
 pytestmark = pytest.mark.usefixtures("brokers")
-
-
-@pytest.fixture
-def queue() -> Iterator[str]:
-    name = fresh("test")
-    rabbitmq.declare_queue(lab.rabbitmq_parameters(), name)
-    yield name
-    rabbitmq.delete(lab.rabbitmq_parameters(), name)
 
 
 def test_what_rabbitmq_confirmed_is_received_in_order_and_traced(queue):

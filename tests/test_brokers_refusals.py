@@ -17,35 +17,11 @@ pytestmark = pytest.mark.usefixtures("brokers")
 
 
 @pytest.fixture
-def topic() -> Iterator[str]:
-    name = fresh("test")
-    kafka.create_topics(lab.kafka_config(), {name: 3})
-    yield name
-    kafka.delete_topics(lab.kafka_config(), [name, name + kafka.DEAD_SUFFIX])
-
-
-@pytest.fixture
-def queue() -> Iterator[str]:
-    name = fresh("test")
-    rabbitmq.declare_queue(lab.rabbitmq_parameters(), name)
-    yield name
-    rabbitmq.delete(lab.rabbitmq_parameters(), name)
-
-
-@pytest.fixture
 def exchange() -> Iterator[str]:
     name = fresh("test")
     rabbitmq.declare_exchange(lab.rabbitmq_parameters(), name)
     yield name
     rabbitmq.delete(lab.rabbitmq_parameters(), exchanges=(name,))
-
-
-@pytest.fixture
-def stream() -> Iterator[str]:
-    name = fresh("test")
-    rabbitmq.declare_stream(lab.rabbitmq_parameters(), name)
-    yield name
-    rabbitmq.delete(lab.rabbitmq_parameters(), name)
 
 
 def test_an_event_to_a_queue_that_is_not_there_comes_back_with_its_name_and_the_cure():

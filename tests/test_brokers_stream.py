@@ -1,6 +1,5 @@
 """A RabbitMQ stream through the same client: the third kind, between a log and a queue."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,14 +12,6 @@ from labkit.brokers import rabbitmq
 from labkit.events.trace import Trace
 
 pytestmark = pytest.mark.usefixtures("brokers")
-
-
-@pytest.fixture
-def stream() -> Iterator[str]:
-    name = fresh("test")
-    rabbitmq.declare_stream(lab.rabbitmq_parameters(), name)
-    yield name
-    rabbitmq.delete(lab.rabbitmq_parameters(), name)
 
 
 def read(stream: str, offset: str | int | datetime, n: int, trace: Trace | None = None) -> list[rabbitmq.Received]:

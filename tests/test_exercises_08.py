@@ -10,8 +10,8 @@ from labkit.events.trace import HANDLED, Trace
 from labkit.experiments import ordering
 from labkit.measure.result import Result
 from labkit.teach.exercises import lesson_08
-from labkit.teach.exercises.lesson_08_never import CASES, NEVER, SOMETIMES
-from labkit.teach.exercises.lesson_08_reorder import broken, came_in, play
+from labkit.teach.exercises.lesson_08.never_or_sometimes import CASES, NEVER, SOMETIMES
+from labkit.teach.exercises.lesson_08.reordering import broken, came_in, play
 
 
 def a_run(*handled: tuple[str, int]) -> Result:

@@ -12,7 +12,8 @@ from labkit.base.names import fresh
 from labkit.base.wait import until
 from labkit.brokers.kafka.topics import create_topics, delete_topics, quiet
 from labkit.teach.checks.groups import read
-from labkit.teach.exercises import lesson_02, lesson_02_late, lesson_03
+from labkit.teach.exercises import lesson_02, lesson_03
+from labkit.teach.exercises.lesson_02 import latecomers as lateness
 
 pytestmark = pytest.mark.usefixtures("brokers")
 
@@ -83,15 +84,15 @@ def everything(channel: Any, queue: str, ack: bool = True) -> int:
     return count
 
 
-@pytest.mark.parametrize("case", lesson_02_late.CASES, ids=str)
+@pytest.mark.parametrize("case", lateness.CASES, ids=str)
 def test_every_case_is_in_order_and_who_goes_away_has_read_something(case: tuple[int, int, int, int]) -> None:
     came, left, back, n = case
     assert 0 <= came <= left <= back <= n
     assert left == back or came < left  # a group that has committed nothing would begin anew
 
 
-@pytest.mark.parametrize("case", [lesson_02_late.CASES[0], *lesson_02_late.CASES[3:]], ids=str)
-@pytest.mark.parametrize("kind", [lesson_02_late.EARLIEST, lesson_02_late.LATEST])
+@pytest.mark.parametrize("case", [lateness.CASES[0], *lateness.CASES[3:]], ids=str)
+@pytest.mark.parametrize("kind", [lateness.EARLIEST, lateness.LATEST])
 def test_a_group_gets_what_the_exercise_says(topic: str, kind: str, case: tuple[int, int, int, int]) -> None:
     came, left, back, n = case
     events, got = [f"event {number}" for number in range(n)], 0
@@ -108,12 +109,12 @@ def test_a_group_gets_what_the_exercise_says(topic: str, kind: str, case: tuple[
     assert got == lesson_02.late.answer(kind, *case)
 
 
-@pytest.mark.parametrize("case", lesson_02_late.CASES, ids=str)
-@pytest.mark.parametrize("kind", [lesson_02_late.DURABLE, lesson_02_late.EXCLUSIVE])
+@pytest.mark.parametrize("case", lateness.CASES, ids=str)
+@pytest.mark.parametrize("kind", [lateness.DURABLE, lateness.EXCLUSIVE])
 def test_a_queue_gets_what_the_exercise_says(exchange: Any, kind: str, case: tuple[int, int, int, int]) -> None:
     publisher, name = exchange
     came, left, back, n = case
-    got, exclusive = 0, kind == lesson_02_late.EXCLUSIVE
+    got, exclusive = 0, kind == lateness.EXCLUSIVE
 
     def publish(first: int, last: int) -> None:
         for number in range(first, last):

@@ -14,8 +14,9 @@ from labkit.base.names import fresh
 from labkit.brokers import kafka
 from labkit.brokers.rabbitmq import topology
 from labkit.events import frames
-from labkit.experiments import log_queue, log_queue_lesson, log_queue_process
-from labkit.experiments.log_queue_orders import DEAD, DONE, eight, number
+from labkit.experiments import log_queue
+from labkit.experiments.log_queue import processes, reading
+from labkit.experiments.log_queue.orders import DEAD, DONE, eight, number
 from labkit.measure.result import Result
 
 pytestmark = pytest.mark.usefixtures("brokers")
@@ -145,10 +146,10 @@ def test_one_reader_of_all_partitions_gets_each_of_them_in_order_and_whole() -> 
         for order in eight():
             producer.produce(topic, order.to_bytes(), key=order.data["country"])
         assert producer.flush(20) == 0
-        log = log_queue_lesson.read_all(lab.kafka_config(), topic)
+        log = reading.read_all(lab.kafka_config(), topic)
         assert sorted(log["order"]) == ALL
         assert log["bytes"].sum() == sum(len(order.to_bytes()) for order in eight())
-        table = log_queue_lesson.laid_out(log)
+        table = reading.laid_out(log)
         assert sorted("".join(row) for row in table.to_numpy()) == ["1358", "26", "47"]  # de, fr and pt lie apart
     finally:
         kafka.delete_topics(lab.kafka_config(), [topic])
@@ -156,7 +157,7 @@ def test_one_reader_of_all_partitions_gets_each_of_them_in_order_and_whole() -> 
 
 def test_a_topic_that_is_not_there_cannot_be_read() -> None:
     with pytest.raises(BrokerError, match="There is no topic"):
-        log_queue_lesson.read_all(lab.kafka_config(), fresh("never-made"))
+        reading.read_all(lab.kafka_config(), fresh("never-made"))
 
 
 # --- the two processes
@@ -173,7 +174,7 @@ def test_a_killed_reader_has_read_and_its_orders_come_back_marked() -> None:
             channel.confirm_delivery()
             for order in eight():
                 channel.basic_publish("", queue, order.to_bytes(), mandatory=True)
-            gone = log_queue_process.killed_reader("rabbitmq", queue, n=3)
+            gone = processes.killed_reader("rabbitmq", queue, n=3)
             assert (gone.taken, gone.signal) == ((1, 2, 3), 9)
             redelivered = {}
             while len(redelivered) < 8:

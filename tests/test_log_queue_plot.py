@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
-from labkit.experiments.log_queue_orders import Read, side_by_side, table
+from labkit.experiments.log_queue.orders import Read, side_by_side, table
 from labkit.plots import readers, style
 
 ALL = range(1, 9)

@@ -17,8 +17,9 @@ from labkit.chaos.processes import ServiceError
 from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.experiments import payments
-from labkit.experiments.payments import charging, compare, puzzle, side
+from labkit.experiments.payments import charging, compare, side
 from labkit.experiments.payments import kill as kill9
+from labkit.experiments.payments.ends import puzzle
 from labkit.experiments.payments.steps import STRATEGIES
 
 pytestmark = pytest.mark.usefixtures("brokers")

@@ -9,8 +9,9 @@ from confluent_kafka.admin import AdminClient
 
 from labkit import lab
 from labkit.base.errors import NotInTimeError
-from labkit.experiments.payments import crashes, paper, race, sending, transactions, window
+from labkit.experiments.payments import crashes, paper
 from labkit.experiments.payments.charging import orders
+from labkit.experiments.payments.ends import race, sending, transactions, window
 from labkit.experiments.payments.setting import PaymentsError
 
 pytestmark = pytest.mark.usefixtures("brokers")

@@ -9,8 +9,9 @@ import pytest
 from labkit import lab
 from labkit.base.errors import StorageError
 from labkit.experiments import payments
-from labkit.experiments.payments import compare, crashes, paper, puzzle, race, sending, window
+from labkit.experiments.payments import compare, crashes, paper
 from labkit.experiments.payments import kill as kill9
+from labkit.experiments.payments.ends import puzzle, race, sending, window
 from labkit.experiments.payments.ledger import Ledger
 from labkit.experiments.payments.setting import NotOnOfferError, PaymentsError, Setting
 from labkit.experiments.payments.steps import POINTS, STRATEGIES

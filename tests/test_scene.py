@@ -7,7 +7,8 @@ import pytest
 import stage_runs
 
 from labkit.events.rows import Row
-from labkit.measure import scene, scene_words
+from labkit.measure import scene
+from labkit.measure.scene import words as scene_words
 
 MS = 1_000_000
 

@@ -4,7 +4,8 @@ import pytest
 from test_scene import FIVE, rabbit
 
 from labkit.events.rows import Row
-from labkit.measure import scene, scene_at
+from labkit.measure import scene
+from labkit.measure.scene import at as scene_at
 
 FLIGHT = 0.001
 

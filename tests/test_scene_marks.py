@@ -5,7 +5,8 @@ import stage_runs
 from test_scene import kafka, rabbit
 
 from labkit.events.rows import Row
-from labkit.measure import scene, scene_words
+from labkit.measure import scene
+from labkit.measure.scene import words as scene_words
 
 
 def two(first: str, second: str, ms: tuple[float, float] = (10, 12)) -> list[Row]:

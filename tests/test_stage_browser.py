@@ -12,7 +12,8 @@ from stage_browser import CELL, StageOnPage
 
 from labkit.base import wait
 from labkit.desk.page import LabServer, NotebookPage, chromium, lab_server
-from labkit.measure import scene, scene_at
+from labkit.measure import scene
+from labkit.measure.scene import at as scene_at
 from labkit.widgets import stage as widget
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -152,7 +153,7 @@ def test_nothing_is_asked_of_the_network_and_nothing_complains(
 
 @pytest.mark.parametrize("name", ["both", "rabbitmq_nack", "kafka_spread"])
 def test_the_browser_and_python_agree_where_every_event_is(page: NotebookPage, name: str) -> None:
-    script = Path(widget.__file__).with_name("stage_at.js").read_text("utf-8")
+    script = Path(widget.__file__).with_name("at.js").read_text("utf-8")
     found = scene.build(stage_runs.rows(name))
     times = [found["end_s"] * i / 60 for i in range(61)]
     for board in found["boards"]:

@@ -12,9 +12,9 @@ from confluent_kafka.admin import AdminClient
 
 from labkit import lab
 from labkit.base import settings
-from labkit.experiments import subscribers, subscribers_command, subscribers_late
-from labkit.experiments import subscribers_table as table
+from labkit.experiments import subscribers
 from labkit.experiments.coupling_shop import Brokers
+from labkit.experiments.subscribers import commands, latecomers, table
 from labkit.shop.config import REACTING, queue_name
 
 pytestmark = pytest.mark.usefixtures("brokers")
@@ -112,7 +112,7 @@ def test_a_cancelled_run_ends_and_leaves_nothing() -> None:
 
 def test_a_subscriber_that_had_subscribed_gets_what_came_meanwhile_and_a_new_one_what_the_broker_keeps() -> None:
     before = topics()
-    result = subscribers_late.run(n=6)
+    result = latecomers.run(n=6)
     got = result.deliveries.set_index("who")[["kafka", "rabbitmq"]]
     assert list(got.loc["inventory"]) == [6, 6]
     assert list(got.loc["fraud"]) == [6, 0]
@@ -123,8 +123,8 @@ def test_a_subscriber_that_had_subscribed_gets_what_came_meanwhile_and_a_new_one
 
 def test_a_broadcast_command_is_done_twice_and_one_that_is_sent_to_one_is_done_once() -> None:
     before = topics()
-    result = subscribers_command.run(n=5)
-    counts = subscribers_command.summary(result.deliveries)
+    result = commands.run(n=5)
+    counts = commands.summary(result.deliveries)
     assert len(counts) == 4
     assert set(counts.xs("broadcast", level="way")["reservations"]) == {10}
     assert set(counts.xs("broadcast", level="way")["twice"]) == {5}
@@ -147,4 +147,4 @@ def test_a_run_leaves_no_queue_of_a_subscriber_behind() -> None:
 
 def test_without_one_of_the_brokers_the_late_subscribers_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="both brokers"):
-        subscribers_late.run(brokers=Brokers.of_lab("kafka"))
+        latecomers.run(brokers=Brokers.of_lab("kafka"))

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from labkit.experiments import subscribers, subscribers_command
-from labkit.experiments import subscribers_table as table
+from labkit.experiments import subscribers
+from labkit.experiments.subscribers import commands, table
 
 
 class Copy:
@@ -23,7 +23,7 @@ class Copy:
 @pytest.mark.parametrize(("held", "ready"), [([2, 0], False), ([0, 0], False), ([2, 1], False), ([1, 1], True)])
 def test_the_commands_come_when_the_group_has_shared_out_its_partitions(held: list[int], ready: bool) -> None:
     copies: list[Any] = [Copy(n) for n in held]
-    assert subscribers_command._all_have_partitions(copies, 2) is ready
+    assert commands._all_have_partitions(copies, 2) is ready
 
 
 def test_the_dead_letters_are_counted_when_both_brokers_have_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

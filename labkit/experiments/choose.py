@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 import pandas as pd
 
+from labkit.experiments.truth.answer import Answer
 from labkit.measure.result import Result, plain
 
 COLUMNS = {"kafka": "Kafka", "quorum": "RabbitMQ queue", "stream": "RabbitMQ stream"}
@@ -23,23 +23,10 @@ _OF_TRUTH = {  # a question of the truth table, as one asks it who has to choose
 }
 
 
-class Answered(Protocol):
-    """An answer of the truth table: word is "yes", "no", "conditions" …, short the condition."""
-
-    @property
-    def question(self) -> str: ...
-    @property
-    def backend(self) -> str: ...
-    @property
-    def word(self) -> str: ...
-    @property
-    def short(self) -> str: ...
-
-
 def table(
     throughput: Result,
     costs: Result,
-    answers: Iterable[Answered] = (),
+    answers: Iterable[Answer] = (),
     more: Mapping[str, Mapping[str, str]] | None = None,
 ) -> pd.DataFrame:
     """A question a row; Kafka, RabbitMQ queue, RabbitMQ stream: what was measured; `choose`: whom it speaks for.
@@ -59,7 +46,7 @@ def table(
     return pd.DataFrame.from_dict(rows, orient="index", columns=[*COLUMNS.values(), CHOOSE])
 
 
-def _from_truth(answers: Iterable[Answered]) -> Iterable[tuple[str, dict[str, str]]]:
+def _from_truth(answers: Iterable[Answer]) -> Iterable[tuple[str, dict[str, str]]]:
     known = {(one.question, one.backend): one for one in answers}
     for slug, question in _OF_TRUTH.items():
         found = {kind: known[slug, backend] for kind, backend in _BACKENDS.items() if (slug, backend) in known}
@@ -72,7 +59,7 @@ def _from_truth(answers: Iterable[Answered]) -> Iterable[tuple[str, dict[str, st
         yield question, {**cells, CHOOSE: EITHER if len(chosen) in (0, len(COLUMNS)) else " or ".join(chosen)}
 
 
-def _word(answer: Answered | None) -> str:
+def _word(answer: Answer | None) -> str:
     if answer is None:
         return NOT_ASKED
     return f"only {answer.short}".replace("\n", " ") if answer.word == "conditions" and answer.short else answer.word

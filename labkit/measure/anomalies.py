@@ -2,7 +2,7 @@
 
 A service is the part of `who` before the `#`. Everything is looked at per broker, so that the same orders can go
 through two brokers in one run. An event is taken as *done* by a service when a `handled` row says so; a service that
-writes no `handled` rows at all has done what it has received.
+writes neither `handled` nor `failed` rows at all has done what it has received.
 
 lost        a service should have got the event and never did it. It should have got what went out on a channel from
             which it got other events, from the first event it got onwards (who comes late has lost nothing). What it
@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from labkit.events.frames import codes
-from labkit.events.rows import EFFECT, HANDLED, RECEIVED, USED, Row
+from labkit.events.rows import EFFECT, FAILED, HANDLED, RECEIVED, USED, Row
 from labkit.measure import anomaly_reasons as reasons
 from labkit.measure.losses import find_lost
 
@@ -61,7 +61,8 @@ def _done(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows that say that a service did an event, with their place in `rows` as index."""
     named = rows["event_id"] != ""
     handled = (rows["what"] == HANDLED) & named
-    handlers = set(rows.loc[handled, "role"].unique())
+    tells = handled | ((rows["what"] == FAILED) & named)  # who fails at everything has not done what it received
+    handlers = set(rows.loc[tells, "role"].unique())
     received = (rows["what"] == RECEIVED) & named & ~rows["role"].isin(handlers)
     return rows[handled | received]
 

@@ -1,25 +1,18 @@
 """Random failures: a mark for every order that was lost, a row a design, and the law that says how many."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from labkit.measure.result import plain
 from labkit.plots import style
+from labkit.plots.told import Told
 
 _LEFT, _WIDE, _ROW, _BLOCK, _BELOW = 0.28, 5.6, 0.36, 0.74, 0.14  # inches: the axes, a row, what is over and under
 _HEAD, _FOOT = 1.12, 0.55
 _LARGEST_IN = 0.165  # from one mark to the next
-
-
-class Told(Protocol):
-    """What is read of a Result."""
-
-    @property
-    def deliveries(self) -> pd.DataFrame: ...
-    def stamp(self) -> str: ...
 
 
 class Line(NamedTuple):

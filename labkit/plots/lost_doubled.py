@@ -1,26 +1,19 @@
 """How often was the customer charged: never to the left, twice to the right, zero in a ring."""
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, SupportsFloat
+from typing import NamedTuple, SupportsFloat
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from labkit.plots import style
+from labkit.plots.told import Told
 
 _NAMES = {"kafka": style.KAFKA, "rabbitmq": style.RABBITMQ}
 _WORDS_IN, _ROW_IN, _HEAD_IN, _FOOT_IN = 2.35, 0.60, 1.34, 0.98
 _TITLE = 60  # characters in a line
 _TIED = "\N{NO-BREAK SPACE}"
 _HALF = 0.30  # of a row: half the height of a bar
-
-
-class Told(Protocol):
-    """What is read of a Result."""
-
-    @property
-    def deliveries(self) -> pd.DataFrame: ...
-    def stamp(self) -> str: ...
 
 
 class Line(NamedTuple):

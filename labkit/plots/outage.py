@@ -1,7 +1,7 @@
 """An outage, second by second: a row a design, a dot a checkout, and below what waits in the brokers meanwhile."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,21 +10,12 @@ from matplotlib.ticker import MaxNLocator
 
 from labkit.measure.result import Measure, plain
 from labkit.plots import style
+from labkit.plots.told import Measured
 
 _LATE_MS = 500.0  # a customer who waits longer than this has noticed
 _LEFT, _WIDE, _ROW, _GAP = 0.66, 5.75, 0.56, 0.14  # inches: the axes, one row, and what lies between two
 _HEAD, _BACKLOG, _FOOT = 1.45, 0.78, 0.92
 _SIGNS: tuple[style.Words, ...] = (("● answered", {}), ("○ later than 0.5 s", {}), style.FAILED_SIGN)
-
-
-class Told(Protocol):
-    """What is read of a Result."""
-
-    @property
-    def deliveries(self) -> pd.DataFrame: ...
-    @property
-    def measures(self) -> Mapping[str, Measure]: ...
-    def stamp(self) -> str: ...
 
 
 class Outage(NamedTuple):
@@ -38,7 +29,7 @@ class Outage(NamedTuple):
         return f"{self.word} for {_seconds(self.end_s - self.begin_s)}"
 
 
-def timeline(result: Told, stamp: str | None = None, who: str = "Inventory is") -> style.Picture:
+def timeline(result: Measured, stamp: str | None = None, who: str = "Inventory is") -> style.Picture:
     """Every checkout of a run at the second at which it was due, on a logarithmic axis of how long it took.
 
     result.deliveries: a row a checkout: design, due_s, latency_ms, ok, published_s, reserved_s. result.measures: of

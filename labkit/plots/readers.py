@@ -1,25 +1,18 @@
 """Who has read which of the orders: a row a reader, a cell an order, a column a broker."""
 
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from labkit.plots import style
+from labkit.plots.told import Told
 
 _LEFT, _RIGHT, _BETWEEN = 1.2, 0.3, 0.42  # inches: readers' names, right edge, from one broker to the next
 _ROW, _HEAD, _FOOT = 0.62, 1.3, 0.6
 _WHITE, _THIN = "#ffffff", 1.2
 DONE, OPEN, DEAD = "done", "open", "dead"
-
-
-class Told(Protocol):
-    """What is read of a Result."""
-
-    @property
-    def deliveries(self) -> pd.DataFrame: ...
-    def stamp(self) -> str: ...
 
 
 class Line(NamedTuple):

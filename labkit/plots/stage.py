@@ -7,9 +7,9 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from labkit.measure import scene_words
 from labkit.measure.scene import Scene, label
 from labkit.measure.scene import moments as times_of
+from labkit.measure.scene import words as scene_words
 from labkit.plots import style
 from labkit.plots.stage_frame import Frame, height
 from labkit.plots.style import Picture

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
-from labkit.measure import scene_at
-from labkit.measure.scene_at import CONSUMER, DEAD, GONE, LANE, Spot
-from labkit.measure.scene_cells import LOG
+from labkit.measure.scene import at as scene_at
+from labkit.measure.scene.at import CONSUMER, DEAD, GONE, LANE, Spot
+from labkit.measure.scene.cells import LOG
 from labkit.plots import style
 
 LANE_IN, NAME_IN, BOX_IN = 0.30, 0.22, 0.46  # heights: of a lane, of its name above it, of a consumer
@@ -148,7 +148,7 @@ class Frame:
             self.ax.add_patch(PathPatch(way, fill=False, ec=_LINE, lw=1.2))
 
     def _cell(self, x: float, y: float, cell: Mapping[str, Any], state: str, kind: str, size: float = _CELL) -> None:
-        """One event, with the signs of `stage_draw.js`."""
+        """One event, with the signs of `draw.js`."""
         marks = {name for name, when in cell["marks"].items() if when <= self.t + 1e-9}
         wrong = bool(marks) or state in ("failed", "dead")
         crossed = bool(marks.intersection(_CROSSED)) or state in ("failed", "dead")

@@ -1,7 +1,7 @@
 """How far each subscriber is behind, second by second: a row a subscriber, a column a broker, one scale for all."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,19 +11,10 @@ from matplotlib.ticker import MaxNLocator
 from labkit.measure.lag import behind
 from labkit.measure.result import Measure
 from labkit.plots import style
+from labkit.plots.told import Measured
 
 _LEFT, _RIGHT, _ROW, _GAP, _BETWEEN = 1.85, 0.25, 0.66, 0.2, 0.4  # inches
 _HEAD, _FOOT = 1.68, 0.98
-
-
-class Told(Protocol):
-    """What is read of a Result."""
-
-    @property
-    def deliveries(self) -> pd.DataFrame: ...
-    @property
-    def measures(self) -> Mapping[str, Measure]: ...
-    def stamp(self) -> str: ...
 
 
 class Line(NamedTuple):
@@ -62,7 +53,7 @@ class Moments(NamedTuple):
     slow: tuple[float, float] | None
 
 
-def lag(result: Told, stamp: str | None = None) -> style.Picture:
+def lag(result: Measured, stamp: str | None = None) -> style.Picture:
     """The orders that wait in the broker for each subscriber, over time.
 
     result.deliveries: a row an order and subscriber: broker, who, published_s, handled_s, dead. result.measures: of

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from labkit.base.errors import LabError
 from labkit.events.event import Event
+from labkit.experiments import checked
 
 LIFE = ("OrderPlaced", "PaymentTaken", "OrderPacked", "OrderShipped", "OrderDelivered")
 CUSTOMERS = 60
@@ -85,11 +86,7 @@ def plan(orders: int, seed: int, shape: str = "rush", failing: float = 0.0) -> l
 
 
 def _check(orders: int, seed: int, shape: str, failing: float) -> None:
-    if type(seed) is not int:
-        raise LoadError(f"seed is {seed!r}: it must be a whole number.", "give a whole number, for example seed=1")
-    if type(orders) is not int or orders < 1:
-        raise LoadError(f"orders is {orders!r}: it must be a whole number, at least 1.", "give orders=100")
-    if shape not in SHAPES:
-        raise LoadError(f"load is {shape!r}.", f"take one of: {', '.join(SHAPES)}")
-    if not 0 <= failing <= 1:
-        raise LoadError(f"failing is {failing!r}: it is a part of all events.", "give a number from 0 to 1")
+    checked.whole(LoadError, "seed", seed)
+    checked.whole(LoadError, "orders", orders, 1, 5000)
+    checked.one_of(LoadError, "load", shape, SHAPES)
+    checked.number(LoadError, "failing", failing, 1, "it is a part of all events")

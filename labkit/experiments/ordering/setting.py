@@ -1,9 +1,9 @@
 """What can be turned in a run of lesson 08, checked before anything starts."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from labkit.base.errors import LabError
+from labkit.experiments import checked
 from labkit.experiments.ordering.load import KEYS, LIFE, SHAPES
 
 BROKERS = ("kafka", "rabbitmq")
@@ -47,19 +47,13 @@ class Setting:
             ("broker", BROKERS), ("key", KEYS), ("retry", RETRIES), ("sharing", SHARING), ("queue", QUEUES),
             ("reader", READERS), ("load", tuple(SHAPES)),
         ):  # fmt: skip
-            if getattr(self, name) not in known:
-                raise _wrong(name, getattr(self, name), f"take one of: {', '.join(known)}")
-        if type(self.seed) is not int:
-            raise _wrong("seed", self.seed, "give a whole number, for example seed=1")
-        for name, low, high in (("partitions", 1, 64), ("consumers", 1, 16), ("prefetch", 1, 1000),
-                                ("producers", 1, 2), ("orders", 1, 5000), ("workers", 1, 1000)):  # fmt: skip
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise _wrong(name, value, f"give a whole number from {low} to {high}")
-        for name, high_number in (("requeue", 1.0), ("linger_ms", 1000.0)):
-            number = getattr(self, name)
-            if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number <= high_number:
-                raise _wrong(name, number, f"give a number from 0 to {high_number:g}")
+            checked.one_of(OrderingError, name, getattr(self, name), known)
+        checked.whole(OrderingError, "seed", self.seed)
+        for name, high in (("partitions", 64), ("consumers", 16), ("prefetch", 1000), ("producers", 2),
+                           ("orders", 5000), ("workers", 1000)):  # fmt: skip
+            checked.whole(OrderingError, name, getattr(self, name), 1, high)
+        checked.number(OrderingError, "requeue", self.requeue, 1, "it is a part of all events")
+        checked.number(OrderingError, "linger_ms", self.linger_ms, 1000)
         self._together()
 
     def _together(self) -> None:
@@ -101,7 +95,3 @@ class Setting:
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" + ("" if n == 1 else "s")
-
-
-def _wrong(name: str, value: Any, cure: str) -> OrderingError:
-    return OrderingError(f"{name} is {value!r}.", cure)

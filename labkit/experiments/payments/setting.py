@@ -1,9 +1,10 @@
 """What can be turned in a run of lesson 09, checked before anything starts."""
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from labkit.base.errors import LabError
+from labkit.experiments import checked
 from labkit.experiments.payments.steps import STRATEGIES, Strategy
 
 BROKERS = ("kafka", "rabbitmq")
@@ -18,6 +19,11 @@ class PaymentsError(LabError):
 
 class NotOnOfferError(PaymentsError):
     """This broker has no such thing."""
+
+
+one_of = partial(checked.one_of, PaymentsError)
+whole = partial(checked.whole, PaymentsError)
+part = partial(checked.number, PaymentsError, high=1, what="it is a part of all payments")
 
 
 @dataclass(frozen=True)
@@ -83,23 +89,3 @@ class Setting:
         if self.broker == "rabbitmq":
             parts.append(f"prefetch {self.prefetch}")
         return " · ".join(parts)
-
-
-def one_of(name: str, value: Any, known: Any) -> None:
-    """Raises PaymentsError that lists what is known."""
-    if not isinstance(value, str) or value not in known:
-        raise PaymentsError(f"{name} is {value!r}.", f"take one of: {'; '.join(known)}")
-
-
-def whole(name: str, value: Any, low: int | None = None, high: int | None = None) -> None:
-    """Raises PaymentsError unless it is a whole number in the range."""
-    if type(value) is not int:
-        raise PaymentsError(f"{name} is {value!r}: it must be a whole number.", f"give {name}={low or 1}, for example")
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise PaymentsError(f"{name} is {value}.", f"give a whole number from {low} to {high}")
-
-
-def part(name: str, value: Any) -> None:
-    """Raises PaymentsError unless it is a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise PaymentsError(f"{name} is {value!r}: it is a part of all payments.", "give a number from 0 to 1")

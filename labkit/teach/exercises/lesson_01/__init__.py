@@ -5,10 +5,10 @@ lesson_01.on_kafka(react, lab.kafka_config())         # the same on the real one
 lesson_01.on_rabbitmq(react, lab.rabbitmq_parameters())
 """
 
-from labkit.teach.exercises.lesson_01_brokers import on_kafka, on_rabbitmq
-from labkit.teach.exercises.lesson_01_chain import chain
-from labkit.teach.exercises.lesson_01_react import react
-from labkit.teach.exercises.lesson_01_retries import retries
+from labkit.teach.exercises.lesson_01.brokers import on_kafka, on_rabbitmq
+from labkit.teach.exercises.lesson_01.chains import chain
+from labkit.teach.exercises.lesson_01.reacting import react
+from labkit.teach.exercises.lesson_01.retrying import retries
 
 ALL = (chain, retries, react)
 

@@ -17,7 +17,7 @@ from labkit.brokers import kafka
 from labkit.brokers.rabbitmq import topology
 from labkit.events.event import Event
 from labkit.events.trace import ACKED, DEAD, FAILED, HANDLED, RECEIVED, Trace
-from labkit.experiments.log_queue_orders import Read
+from labkit.experiments.log_queue.orders import Read
 
 TURN_S = 0.005  # how long a reader that has nothing may wait for more, before the next one is asked
 TRIES = 4  # an order that fails is handed out so often: the first time, and three times again (x-delivery-limit 3)

@@ -12,7 +12,7 @@ board   one broker. broker, name, producers, consumers ({name, role}), lanes, ce
         commits ({lane, role, steps: [time, offset]}): how far a group is, which moves with the `acked` rows only.
 lane    {name, kind, first, size}. log: a partition or a stream, cells keep their offset. queue: cells leave it.
         exchange: published, and no row says in which queue it lies. dead: the dead letters.
-cell    an event at its place: `scene_cells.Cell`.
+cell    an event at its place: `cells.Cell`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 from labkit.events.frames import frame
 from labkit.events.rows import ACKED, CONFIRMED, DEAD, FAILED, HANDLED, PUBLISHED, RECEIVED, Row, role
 from labkit.measure import anomalies
-from labkit.measure.scene_cells import EXCHANGE, LOG, QUEUE, Cell, cells_of
+from labkit.measure.scene.cells import EXCHANGE, LOG, QUEUE, Cell, cells_of
 
 Scene = dict[str, Any]
 

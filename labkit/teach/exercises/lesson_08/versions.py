@@ -7,7 +7,7 @@ from typing import Any
 
 from labkit.teach.checks.answer import Purse, asked
 from labkit.teach.exercises.exercise import Exercise, Wrong, on_a_broker
-from labkit.teach.exercises.lesson_08_reorder import came_in
+from labkit.teach.exercises.lesson_08.reordering import came_in
 from labkit.teach.exercises.verdict import Finding, Verdict
 
 STATUS = {1: "placed", 2: "paid", 3: "packed", 4: "shipped", 5: "delivered"}

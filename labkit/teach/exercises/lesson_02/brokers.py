@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.teach.checks import subscribe as check_subscribe
 from labkit.teach.exercises.exercise import on_a_broker
-from labkit.teach.exercises.lesson_02_subscribe import judge, subscribe
+from labkit.teach.exercises.lesson_02.subscribing import judge, subscribe
 from labkit.teach.exercises.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pandas as pd
 
 from labkit.chaos.faults import Fault, FaultPlan
 from labkit.events.trace import now_ns
-from labkit.experiments import subscribers_table as table
 from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.coupling_shop import Brokers, Shop
 from labkit.experiments.coupling_table import provenance
+from labkit.experiments.subscribers import table
 from labkit.measure import anomalies
 from labkit.measure.result import Measure, Result
 from labkit.shop.config import REACTING, SUBSCRIBERS
@@ -72,9 +72,7 @@ def run(
         letters = flow.dead_letters(raises, rows) if raises != NOBODY else {}
         about = provenance(shop, f"{n} orders per broker, {rate:g}/s each, from one process")
     numbers = {**flow.moments, **count(rows), **letters}
-    found = anomalies.find(trace.to_frame())
-    found = found[found["who"] != raises].reset_index(drop=True)  # its ten tries are no ten effects
-    return Result(tell(rows, raises), rows, numbers, found, about, trace)
+    return Result(tell(rows, raises), rows, numbers, anomalies.find(trace.to_frame()), about, trace)
 
 
 class Flow:

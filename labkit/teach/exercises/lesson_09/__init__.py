@@ -3,9 +3,9 @@
 lesson_09.take.check(take)
 """
 
-from labkit.teach.exercises.lesson_09_predict import predict
-from labkit.teach.exercises.lesson_09_race import race
-from labkit.teach.exercises.lesson_09_take import take
+from labkit.teach.exercises.lesson_09.predicting import predict
+from labkit.teach.exercises.lesson_09.racing import race
+from labkit.teach.exercises.lesson_09.taking import take
 
 ALL = (predict, take, race)
 

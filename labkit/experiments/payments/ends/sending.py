@@ -17,9 +17,9 @@ from labkit.chaos.faults import BEFORE_PUBLISH, Fault, FaultPlan, decide
 from labkit.events.event import Event
 from labkit.experiments.payments import counting, outcome
 from labkit.experiments.payments.charging import orders, placed
+from labkit.experiments.payments.ends.wire import Wire
 from labkit.experiments.payments.reading import QUEUE_TYPE
 from labkit.experiments.payments.setting import PaymentsError, one_of, part, whole
-from labkit.experiments.payments.wire import Wire
 from labkit.experiments.truth import standin
 from labkit.measure.result import Measure, Result
 

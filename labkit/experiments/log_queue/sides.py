@@ -13,8 +13,8 @@ from labkit.brokers import kafka, rabbitmq
 from labkit.brokers.rabbitmq import topology
 from labkit.events.event import Event
 from labkit.events.trace import Trace
-from labkit.experiments.log_queue_orders import Read
-from labkit.experiments.log_queue_readers import TRIES, GroupMember, QueueReader, Reader, StreamReader
+from labkit.experiments.log_queue.orders import Read
+from labkit.experiments.log_queue.readers import TRIES, GroupMember, QueueReader, Reader, StreamReader
 
 PATIENCE_S = 20.0
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.measure.order import SAID
-from labkit.measure.scene import Scene, label
+from labkit.measure.scene.build import Scene, label
 
 Line = tuple[float, int, str]
 _KEEPS, _FORGETS = "What is read stays in the log.", "What is acknowledged is gone from the queue."

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.base.names import fresh
 from labkit.brokers.kafka.topics import quiet
-from labkit.experiments.log_queue_orders import number
+from labkit.experiments.log_queue.orders import number
 
 PATIENCE_S = 20.0
 _CURE = "look at `python -m labkit status`; a very busy machine may need a second try"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from labkit.teach.checks import bind as check_bind
 from labkit.teach.checks import commit as check_commit
 from labkit.teach.checks import settle as check_settle
-from labkit.teach.exercises import lesson_03_bind, lesson_03_commit, lesson_03_settle
 from labkit.teach.exercises.exercise import on_a_broker
+from labkit.teach.exercises.lesson_03 import binding, committing, settling
 from labkit.teach.exercises.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ def bind_on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> Ve
     Raises BrokerError.
     """
     return on_a_broker(
-        lesson_03_bind.bind,
+        binding.bind,
         answer,
         "RabbitMQ",
-        lambda: lesson_03_bind.judge(check_bind.on_rabbitmq(answer, parameters)),
+        lambda: binding.judge(check_bind.on_rabbitmq(answer, parameters)),
     )
 
 
@@ -33,18 +33,18 @@ def settle_on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> 
     Raises BrokerError.
     """
     return on_a_broker(
-        lesson_03_settle.settle,
+        settling.settle,
         answer,
         "RabbitMQ",
-        lambda: lesson_03_settle.judge(check_settle.on_rabbitmq(answer, parameters)),
+        lambda: settling.judge(check_settle.on_rabbitmq(answer, parameters)),
     )
 
 
 def commit_on_kafka(answer: Any, config: Mapping[str, Any]) -> Verdict:
     """The handler on a real partition: `lesson_03.commit_on_kafka(commit, lab.kafka_config())`. Raises BrokerError."""
     return on_a_broker(
-        lesson_03_commit.commit,
+        committing.commit,
         answer,
         "Kafka",
-        lambda: lesson_03_commit.judge(check_commit.on_kafka(answer, config)),
+        lambda: committing.judge(check_commit.on_kafka(answer, config)),
     )

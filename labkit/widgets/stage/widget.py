@@ -18,14 +18,14 @@ import traitlets
 from labkit.base.errors import LabError
 from labkit.events.rows import Row
 from labkit.measure import scene as scenes
-from labkit.measure import scene_words
+from labkit.measure.scene import words as scene_words
 from labkit.plots import stage as drawn
 from labkit.plots.style import SHOWN_PX
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SCRIPTS = ("stage_at.js", "stage_place.js", "stage_draw.js", "stage_parts.js", "stage.js")
+_SCRIPTS = ("at.js", "place.js", "draw.js", "parts.js", "stage.js")
 
 
 class StageError(LabError):

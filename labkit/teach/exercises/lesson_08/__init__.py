@@ -5,11 +5,11 @@ lesson_08.in_turn_on(in_turn, broken)         # on the events of a real run: bro
 lesson_08.save_on(save, broken)
 """
 
-from labkit.teach.exercises.lesson_08_never import never
-from labkit.teach.exercises.lesson_08_reorder import on_a_run as in_turn_on
-from labkit.teach.exercises.lesson_08_reorder import reorder
-from labkit.teach.exercises.lesson_08_version import on_a_run as save_on
-from labkit.teach.exercises.lesson_08_version import version
+from labkit.teach.exercises.lesson_08.never_or_sometimes import never
+from labkit.teach.exercises.lesson_08.reordering import on_a_run as in_turn_on
+from labkit.teach.exercises.lesson_08.reordering import reorder
+from labkit.teach.exercises.lesson_08.versions import on_a_run as save_on
+from labkit.teach.exercises.lesson_08.versions import version
 
 ALL = (never, reorder, version)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from labkit.teach.exercises.exercise import on_a_broker
-from labkit.teach.exercises.lesson_01_react import away, judge, messages, react
+from labkit.teach.exercises.lesson_01.reacting import away, judge, messages, react
 from labkit.teach.exercises.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-// Where every event is at one moment: the same as labkit/measure/scene_at.py, which a test compares with this.
+// Where every event is at one moment: the same as labkit/measure/scene/at.py, which a test compares with this.
 // A spot: [number of the cell, start, place, part of the way, number of the consumer or producer, state].
 
 function partOf(t, end, start, flight) {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from labkit.measure.scene_cells import LOG
+from labkit.measure.scene.cells import LOG
 
 PRODUCER, LANE, CONSUMER, GONE, DEAD = "producer", "lane", "consumer", "gone", "dead"
 

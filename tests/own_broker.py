@@ -1,0 +1,36 @@
+"""A broker of a test's own, because it is killed. For the length of a `with` the lab is this broker alone."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pika
+import psutil
+import pytest
+
+from labkit import lab
+from labkit.base import settings
+from labkit.provision import native_kafka, native_rabbitmq
+from labkit.provision.model import Place, Started
+
+_STARTS: dict[str, Callable[..., Started]] = {"kafka": native_kafka.start, "rabbitmq": native_rabbitmq.start}
+
+
+@contextmanager
+def alone(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Yields a `progress` for a run: it kills the broker with -9 once something is done."""
+    found = settings.read({"LABKIT_HOME": str(folder), "LABKIT_CACHE": str(settings.read().cache)})
+    own = _STARTS[broker](Place(found, folder / "run"), print)
+    monkeypatch.setattr(lab, "running", lambda: [own.running])
+    monkeypatch.setattr(lab, "kafka_config", lambda: dict(own.running.client))
+    monkeypatch.setattr(lab, "rabbitmq_parameters", lambda: pika.URLParameters(own.running.client["url"]))
+
+    def kill(done: float | None, _: str) -> None:
+        if done and own.alive():
+            for process in own.processes:
+                psutil.Process(process.pid).kill()
+
+    try:
+        yield kill
+    finally:
+        own.stop()
