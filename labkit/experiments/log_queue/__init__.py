@@ -4,6 +4,6 @@
 publisher and a reader of their own. reading: what the lesson's cells leave out.
 """
 
-from labkit.experiments.log_queue.run import COPY, DIES, FAILS, KINDS, SHARE, SLOW, TROUBLES, run
+from labkit.experiments.log_queue.run import COPY, DIES, FAILING, FAILS, KINDS, SHARE, SLOW, TROUBLES, run
 
-__all__ = ["COPY", "DIES", "FAILS", "KINDS", "SHARE", "SLOW", "TROUBLES", "run"]
+__all__ = ["COPY", "DIES", "FAILING", "FAILS", "KINDS", "SHARE", "SLOW", "TROUBLES", "run"]
