@@ -28,7 +28,7 @@ def test_both_brokers_are_measured_and_nothing_of_them_is_left(result):
     rows = result.deliveries.set_index("broker")
     assert set(rows.index) == {broker.broker for broker in lab.running() if broker.source == "native"}
     assert (rows[["start_s", "memory_mb", "memory_used_mb", "processes", "disk_mb"]] > 0).all(axis=None)
-    assert not (settings.read().home / "costs").exists()
+    assert not list((settings.read().home / "work").glob("broker-*"))
 
 
 def test_kafka_needs_settings_and_rabbitmq_none(result):
@@ -86,7 +86,7 @@ def test_a_run_that_measures_nothing_is_refused():
 
 
 def test_a_broker_that_is_not_native_is_not_measured_and_says_so(monkeypatch):
-    elsewhere = [type("Elsewhere", (), {"broker": name, "source": "docker"})() for name in plot.NAMES]
+    elsewhere = [type("Elsewhere", (), {"broker": name, "source": "docker"})() for name in plot.BROKERS]
     monkeypatch.setattr(lab, "running", lambda: elsewhere)
     monkeypatch.setattr(lab, "stamp", lambda: "both in Docker")
     result = costs.run()

@@ -84,8 +84,8 @@ def test_the_store_can_be_crashed_at_each_step_and_keeps_what_was_committed() ->
             try:
                 with stores.open(path, dies_at) as store:
                     lesson_09.take.answer(store, event, store.charge)
-            except Crash:
-                left.append((stores.crashed_at, stores.charges(path)))
+            except Crash as crash:
+                left.append((str(crash), stores.charges(path)))
     assert left == [
         ("before INSERT", 0), ("before the charge", 0), ("before the commit", 0), ("after the commit", 1),
     ]  # fmt: skip

@@ -86,6 +86,7 @@ def test_every_confirmed_event_lies_in_the_log() -> None:
     ("wrong", "word"),
     [
         ({"before": 8, "after": 4}, "take none away"),
+        ({"before": "4"}, "partitions is '4'"),
         ({"after": 65}, "from 4 to 64"),
         ({"read": "never"}, "read is 'never'"),
         ({"reset": "none"}, "reset is 'none'"),

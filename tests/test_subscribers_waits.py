@@ -6,24 +6,28 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from labkit.brokers import kafka
 from labkit.experiments import subscribers
-from labkit.experiments.subscribers import commands, table
+from labkit.experiments.subscribers import table
 
 
 class Copy:
     """A consumer that holds some partitions."""
 
     def __init__(self, held: int) -> None:
-        self.client = SimpleNamespace(assignment=lambda: [None] * held)
+        self.held = held
 
     def poll(self, timeout_s: float) -> None:
         return None
+
+    def assignment(self) -> list[None]:
+        return [None] * self.held
 
 
 @pytest.mark.parametrize(("held", "ready"), [([2, 0], False), ([0, 0], False), ([2, 1], False), ([1, 1], True)])
 def test_the_commands_come_when_the_group_has_shared_out_its_partitions(held: list[int], ready: bool) -> None:
     copies: list[Any] = [Copy(n) for n in held]
-    assert commands._all_have_partitions(copies, 2) is ready
+    assert kafka.shared_out(copies, 2) is ready
 
 
 def test_the_dead_letters_are_counted_when_both_brokers_have_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pika
 
 from labkit.base.errors import LabError, NotInTimeError
 from labkit.base.names import fresh
+from labkit.base.wait import until
 from labkit.bench import kafka as bench_kafka
 from labkit.bench import rabbitmq as bench_rabbitmq
 from labkit.bench.compare import Comparison, in_turn
@@ -92,11 +93,7 @@ def _fresh_topic(config: Mapping[str, Any]) -> str:
 
 
 def _until_assigned(consumer: Any) -> None:
-    end = time.monotonic() + 15
-    while not consumer.assignment():
-        consumer.poll(0.05)
-        if time.monotonic() > end:
-            raise NotInTimeError("The benchmark's consumer got no partition.", "look at `python -m labkit status`")
+    until(lambda: kafka.shared_out([consumer], 1), 15, "the benchmark's consumer has its partition", every_s=0)
 
 
 def _rabbitmq(parameters: pika.ConnectionParameters, queue: str, events: Sequence[Event]) -> Percentiles:

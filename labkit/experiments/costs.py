@@ -20,7 +20,8 @@ from labkit.experiments.costs_brokers import KAFKA_NEEDS, Broker, course_setting
 from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.throughput_clients import channel
 from labkit.measure.result import Measure, Result, plain
-from labkit.plots.costs import NAMES, NOT_HERE, ROWS
+from labkit.plots import style
+from labkit.plots.costs import BROKERS, NOT_HERE, ROWS
 
 
 def run(
@@ -41,11 +42,11 @@ def run(
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
     for i, broker in enumerate(lab.running()):
-        go_on(cancelled, progress, i / 2, f"{NAMES[broker.broker]} starts …")
+        go_on(cancelled, progress, i / 2, f"{style.LOOKS[broker.broker].name} starts …")
         if broker.source == "native":
             rows.append({"broker": broker.broker, **_look(broker.broker, n, size)})
         else:
-            missing.append(f"{NAMES[broker.broker]} {NOT_HERE}: it is {broker.source}")
+            missing.append(f"{style.LOOKS[broker.broker].name} {NOT_HERE}: it is {broker.source}")
     table = pd.DataFrame(rows, columns=["broker", *ROWS])
     return Result(tell(table), table, measures(table), provenance=_provenance(n, size, missing))
 
@@ -110,14 +111,16 @@ def tell(table: pd.DataFrame) -> str:
 
 def ready(result: Result) -> dict[str, float]:
     """Who serves its first client after how many seconds, the sooner first. Only of brokers that were measured here."""
-    found = {NAMES[str(row["broker"])]: float(row["start_s"]) for row in result.deliveries.to_dict("records")}
+    found = {
+        style.LOOKS[str(row["broker"])].name: float(row["start_s"]) for row in result.deliveries.to_dict("records")
+    }
     return dict(sorted(found.items(), key=lambda one: one[1]))
 
 
 def bill(result: Result) -> str:
     """The costs in one short line, without a full stop; where a broker was not measured it says so, and no numbers."""
-    if len(result.deliveries) < len(NAMES):
-        here = f"{len(result.deliveries)} of {len(NAMES)} brokers could be started natively"
+    if len(result.deliveries) < len(BROKERS):
+        here = f"{len(result.deliveries)} of {len(BROKERS)} brokers could be started natively"
         return f"{NOT_HERE.capitalize()}: only {here}"
     kafka, rabbit = (f"{needs:.0f}" for needs in _of(result, "settings"))
     start, memory = (
@@ -127,7 +130,7 @@ def bill(result: Result) -> str:
 
 
 def _of(result: Result, column: str) -> list[float]:
-    return [float(result.measures[f"{name}_{column}"]) for name in NAMES]
+    return [float(result.measures[f"{name}_{column}"]) for name in BROKERS]
 
 
 def _provenance(n: int, size: int, missing: list[str]) -> Mapping[str, str]:

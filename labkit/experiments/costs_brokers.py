@@ -1,17 +1,15 @@
 """Throw-away brokers of a run's own, and what can be seen of them from outside: time, memory, disk."""
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
 from labkit.base import settings
-from labkit.base.names import fresh
+from labkit.experiments.own_broker import own_broker
 from labkit.provision import native_kafka, native_rabbitmq
 from labkit.provision.model import Place, Say, Started
 
@@ -65,30 +63,13 @@ def started(which: str) -> Iterator[Broker]:
 
     Raises BrokerError when it does not start.
     """
-    lab = settings.read()
-    folder = lab.home / "costs" / fresh(which.replace(" ", "-"))
-    place = Place(replace(lab, home=folder), folder / "run")
     began = [time.perf_counter()]
 
     def say(_line: str) -> None:
         began.append(time.perf_counter())  # the last thing said before it starts: what is looked up first is not ours
 
-    try:
-        running = STARTS[which](place, say)
-        try:
-            yield Broker(running, time.perf_counter() - began[-1], place.run)
-        finally:
-            running.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        _remove_empty(folder.parent)
-
-
-def _remove_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:  # another run's folder is in it
-        pass
+    with own_broker(STARTS[which], say) as (running, folder):
+        yield Broker(running, time.perf_counter() - began[-1], folder)
 
 
 def _resident(process: psutil.Process) -> int:

@@ -3,15 +3,14 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
 
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
 from labkit.experiments.coupling_shop import Shop, placed
+from labkit.experiments.progress import Progress as Progress
+from labkit.experiments.progress import go_on as go_on
 from labkit.measure.load import Answer, Load, interleaved
 from labkit.shop import orders
-
-Progress = Callable[..., None]
 
 
 def drive(
@@ -54,13 +53,3 @@ def sleep_to(begin_ns: int, after_s: float) -> None:
     """Sleep until `after_s` seconds after `begin_ns`, by `now_ns`."""
     if (left := begin_ns / 1e9 + after_s - now_ns() / 1e9) > 0:
         time.sleep(left)
-
-
-def go_on(
-    cancelled: threading.Event | None, progress: Progress | None = None, done: float | None = None, words: str = ""
-) -> None:
-    """Say how far a run is (0 to 1). Raises CancelledError when the reader has pressed Cancel."""
-    if cancelled is not None and cancelled.is_set():
-        raise CancelledError("the run was cancelled")
-    if progress is not None and words:
-        progress(done, words)

@@ -128,17 +128,19 @@ def ranked(result: Result, size: int, what: str = "publish") -> str:
     if rows.empty:
         raise ValueError(f"no events of {size} bytes were measured")
     middle = rows.groupby("kind")[f"{what}_per_s"].median().sort_values(ascending=False)
-    told = ", ".join(f"{NAMES[str(kind)]} {plain(float(f'{rate:.2g}'))}" for kind, rate in middle.items())
     done = "consumed and acknowledged" if what == "consume" else "published and confirmed"
-    return f"Events of {size:,} bytes, {done}, a second: {told}."
+    return f"Events of {size:,} bytes, {done}, a second: {_rates(middle)}."
 
 
 def tell(table: pd.DataFrame) -> str:
     """One sentence: what each takes of the smallest events."""
     smallest = int(table["size_b"].min())
     small = table[table["size_b"] == smallest].groupby("kind", sort=False)["publish_per_s"].median()
-    told = ", ".join(f"{NAMES[str(kind)]} {plain(float(f'{rate:.2g}'))}" for kind, rate in small.items())
-    return f"Events of {smallest:,} bytes, all confirmed, a second: {told}."
+    return f"Events of {smallest:,} bytes, all confirmed, a second: {_rates(small)}."
+
+
+def _rates(middle: "pd.Series[float]") -> str:
+    return ", ".join(f"{NAMES[str(kind)]} {plain(float(f'{rate:.2g}'))}" for kind, rate in middle.items())
 
 
 def _provenance(brokers: Brokers, n: int, rounds: int, kinds: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ import pika
 from labkit.base import wait
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.base.names import fresh
-from labkit.brokers import kafka
+from labkit.brokers import kafka, rabbitmq
 from labkit.brokers.kafka import bare
 from labkit.brokers.kafka.topics import said
 from labkit.brokers.rabbitmq import topology
@@ -134,8 +134,8 @@ class Queue:
         return client.took
 
     def close(self) -> None:
-        with suppress(BrokerError), topology.channel(self.parameters) as channel:
-            channel.queue_delete(self.name)
+        with suppress(BrokerError):
+            rabbitmq.delete(self.parameters, self.name)
 
 
 class _Publisher(Window):
@@ -169,7 +169,7 @@ class _Consumer:
         self.connection = pika.SelectConnection(
             parameters,
             on_open_callback=lambda connection: connection.channel(on_open_callback=self._opened),
-            on_open_error_callback=lambda connection, error: self._ended(connection, error),
+            on_open_error_callback=self._ended,
             on_close_callback=self._ended,
         )
         self.connection.ioloop.call_later(PATIENCE_S, self.connection.close)
@@ -216,9 +216,8 @@ def _coordinated(consumer: ck.Consumer, place: ck.TopicPartition) -> bool:
 def _check(messages: list[ck.Message], got: int, n: int) -> None:
     if not messages:
         raise NotInTimeError(f"Kafka gave {got} of {n} events, and no more within {PATIENCE_S:g} s.", _CURE)
-    for message in messages[:1]:
-        if (error := message.error()) is not None:
-            raise BrokerError(f"Kafka gave no events: {error.str()}.", _CURE)
+    if (error := messages[0].error()) is not None:
+        raise BrokerError(f"Kafka gave no events: {error.str()}.", _CURE)
 
 
 def channel(kind: str, config: Mapping[str, Any], parameters: pika.ConnectionParameters) -> Channel:

@@ -8,8 +8,9 @@ import math
 import pandas as pd
 
 from labkit.measure.result import Result, plain
+from labkit.plots import style
 
-NAMES = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
+BROKERS = ("kafka", "rabbitmq")
 ROWS = {  # column of the run -> what it is, its unit
     "start_s": ("from start to first client", "s"),
     "memory_mb": ("memory, fresh", "MB"),
@@ -33,8 +34,8 @@ def table(result: Result) -> pd.DataFrame:
     found = {str(row["broker"]): row for row in result.deliveries.to_dict("records")}
     rows = {}
     for column, (words, unit) in ROWS.items():
-        values = {broker: float(found[broker][column]) if broker in found else math.nan for broker in NAMES}
-        cells = {NAMES[broker]: said(value, unit) for broker, value in values.items()}
+        values = {broker: float(found[broker][column]) if broker in found else math.nan for broker in BROKERS}
+        cells = {style.LOOKS[broker].name: said(value, unit) for broker, value in values.items()}
         rows[words] = {**cells, "less": less(values)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -51,4 +52,4 @@ def less(values: dict[str, float]) -> str:
     if any(math.isnan(value) for value in values.values()):
         return ""
     least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
-    return NAMES[least] if values[least] < LESS * values[most] else "the same"
+    return style.LOOKS[least].name if values[least] < LESS * values[most] else "the same"

@@ -1,12 +1,12 @@
 """Several consumers, or partitions, of one broker: who has which colour."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
+from labkit.measure.scene import natural
 from labkit.plots import style
 
 # Okabe-Ito; the words on them white or ink, whichever can be read.
@@ -23,7 +23,7 @@ class Crowd:
     @staticmethod
     def of(whos: Iterable[str]) -> "Crowd":
         """Everybody in it, numbered as their names sort: consumer 2 comes before consumer 10."""
-        return Crowd({who: i for i, who in enumerate(sorted(set(whos), key=_natural))})
+        return Crowd({who: i for i, who in enumerate(natural(whos))})
 
     def colours(self, who: str) -> tuple[str, str]:
         """(colour of the mark, colour of words on it). From the fifth on the colours come again."""
@@ -51,7 +51,3 @@ class Crowd:
             ax.text(x, y, more, size=9.5, va="center", color=style.SOFT)
             y -= step
         return y
-
-
-def _natural(who: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", who)]

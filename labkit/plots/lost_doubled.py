@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from labkit.plots import style
 from labkit.plots.told import Told
 
-_NAMES = {"kafka": style.KAFKA, "rabbitmq": style.RABBITMQ}
 _WORDS_IN, _ROW_IN, _HEAD_IN, _FOOT_IN = 2.35, 0.60, 1.34, 0.98
 _TITLE = 60  # characters in a line
 _TIED = "\N{NO-BREAK SPACE}"
@@ -46,7 +45,7 @@ def bars(
     bets = [(name, -float(bet)) for name, bet in (lost_bets or {}).items()]
     bets += [(name, float(bet)) for name, bet in (doubled_bets or {}).items()]
     strategies = list(dict.fromkeys(line.strategy for line in found))
-    brokers = [broker for broker in _NAMES if any(line.broker == broker for line in found)]
+    brokers = [broker for broker in style.EVENTS if any(line.broker == broker for line in found)]
     more = any(line.extra > line.doubled for line in found)  # its words need room
     most = max([max(line.lost, line.doubled) for line in found] + [abs(bet) for _, bet in bets] + [1])
     reach, said = most * (1.75 if more else 1.32), title(found)
@@ -129,7 +128,7 @@ def _panel(
     ax.set_xlim(-reach, reach)
     ax.set_ylim(len(strategies) - 0.5, -0.5)
     ax.axis("off")
-    look = _NAMES[broker]
+    look = style.LOOKS[broker]
     ax.axvline(0, color=style.GREY, linewidth=1.2, zorder=1)
     ax.annotate(f"{look.sign} {look.name}", (0.5, 1), (0, 8), xycoords="axes fraction", textcoords="offset points",
                 ha="center", va="bottom", size=14, weight="bold", color=look.words)  # fmt: skip
@@ -178,7 +177,7 @@ def _names(ax: Axes, strategies: list[str]) -> None:
 
 def _alt(found: list[Line], bets: list[tuple[str, float]]) -> str:
     def told(line: Line) -> str:
-        return f"{line.strategy} on {_NAMES[line.broker].name} {line.lost} never, {line.doubled} more than once"
+        return f"{line.strategy} on {style.LOOKS[line.broker].name} {line.lost} never, {line.doubled} more than once"
 
     said = "; ".join(told(line) for line in found)
     betted = [f"{abs(bet):g} {'never' if bet < 0 else 'twice'} with {name}" for name, bet in bets]

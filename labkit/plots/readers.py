@@ -11,7 +11,6 @@ from labkit.plots.told import Told
 
 _LEFT, _RIGHT, _BETWEEN = 1.2, 0.3, 0.42  # inches: readers' names, right edge, from one broker to the next
 _ROW, _HEAD, _FOOT = 0.62, 1.3, 0.6
-_WHITE, _THIN = "#ffffff", 1.2
 DONE, OPEN, DEAD = "done", "open", "dead"
 
 
@@ -132,12 +131,11 @@ def _cell(ax: Axes, at: tuple[int, int], seq: int, line: Line, look: style.Look)
     full = times and end == DONE
     edge = style.BROKEN if end == DEAD else look.words if times else style.GREY
     how: dict[str, Any] = {"facecolor": look.colour if full else style.PAPER, "edgecolor": edge,
-           "linewidth": 2 if times else _THIN, "linestyle": "-" if times else (0, (2, 2))}  # fmt: skip
+           "linewidth": 2 if times else 1.2, "linestyle": "-" if times else (0, (2, 2))}  # fmt: skip
     ax.add_patch(FancyBboxPatch((x + 0.1, y + 0.16), 0.8, 0.68, boxstyle="round,pad=0,rounding_size=0.1", **how))
     if not times:
         return
-    dark = look.colour in (style.RABBITMQ.colour, style.STREAM.colour)
-    ink = (style.INK if dark else _WHITE) if full else edge
+    ink = look.on if full else edge
     words = f"× {seq}" if end == DEAD else str(seq)
     middle = y + (0.4 if times > 1 else 0.5)
     ax.annotate(words, (x + 0.5, middle), ha="center", va="center", size=12, weight="bold", color=ink)

@@ -45,7 +45,12 @@ def moments(scene: Scene, key: str, stamp: str = "") -> Picture:
             top -= _stack_height(stack, len(boards))
         _signs(ax, scene, k)
         ax.text(_SIDE_IN, 0.09, words["note"], size=8.5, color=style.GREY, va="bottom")
-    told = [f"{board['name']} at {clock(t)}: {_then(scene, board, k, t)}" for board in boards for t in _three(board, k)]
+    told = []
+    for number, board in enumerate(boards):
+        own = [line for line in words["lines"] if line[1] == number]
+        told += [
+            f"{board['name']} at {clock(t)}: {scene_words.last(own, t) or 'nothing yet.'}" for t in _three(board, k)
+        ]
     return Picture(sheet, f"{words['title']}. Three moments of the run. " + " ".join(told))
 
 
@@ -93,12 +98,6 @@ def _three(board: Mapping[str, Any], k: int) -> list[float]:
     whole = max(time for cell in board["cells"] for time in times_of(cell))
     last = times[-1] if marks or failed else whole
     return sorted([first, min(max(turn, first), last), last])
-
-
-def _then(scene: Scene, board: Mapping[str, Any], k: int, t: float) -> str:
-    number = scene["boards"].index(board)
-    past = [words for time, which, words in scene_words.lines(scene, k) if time <= t and which == number]
-    return past[-1] if past else "nothing yet."
 
 
 def _signs(ax: Axes, scene: Scene, k: int) -> None:

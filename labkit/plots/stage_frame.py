@@ -88,7 +88,7 @@ class Frame:
                 along = (
                     place * pitch if kind != "queue" else self.lane_w - 2 * _PAD - (place + 1) * pitch
                 )  # its head: right
-                self._cell(self.lane_x + _PAD + along, low + 0.04, cells[i], spot.state, kind)
+                self._cell(self.lane_x + _PAD + along, low + 0.04, cells[i], spot.state)
         self._side(lane, mine, first, fit, low)
         self._bars(number, lane, first, fit, pitch, low)
 
@@ -133,8 +133,7 @@ class Frame:
             mine.sort(key=lambda one: one[1].place == CONSUMER)
             fit = int((self.box_w - 0.1) / 0.25)
             for n, (i, spot) in enumerate(mine[-fit:]):
-                kind = self.board["lanes"][cells[i]["lane"]]["kind"]
-                self._cell(self.box_x + 0.08 + n * 0.25, middle - 0.19, cells[i], spot.state, kind, 0.2)
+                self._cell(self.box_x + 0.08 + n * 0.25, middle - 0.19, cells[i], spot.state, 0.2)
 
     def _wires(self, number: int, middle: float) -> None:
         for lane, reader in self.board["reads"]:
@@ -147,8 +146,9 @@ class Frame:
             )
             self.ax.add_patch(PathPatch(way, fill=False, ec=_LINE, lw=1.2))
 
-    def _cell(self, x: float, y: float, cell: Mapping[str, Any], state: str, kind: str, size: float = _CELL) -> None:
+    def _cell(self, x: float, y: float, cell: Mapping[str, Any], state: str, size: float = _CELL) -> None:
         """One event, with the signs of `draw.js`."""
+        broker, kind = self.board["broker"], self.board["lanes"][cell["lane"]]["kind"]
         marks = {name for name, when in cell["marks"].items() if when <= self.t + 1e-9}
         wrong = bool(marks) or state in ("failed", "dead")
         crossed = bool(marks.intersection(_CROSSED)) or state in ("failed", "dead")
@@ -158,8 +158,8 @@ class Frame:
             if crossed:
                 self._words(x + size / 2, y + size / 2, "×", 10, ha="center", color=style.BROKEN, weight="bold")
             return
-        colour, on = _colours(self.board["broker"], kind)
-        colour, on = (style.BROKEN, style.PAPER) if wrong else (colour, on)
+        look = style.LOOKS.get("stream" if broker == "rabbitmq" and kind == LOG else broker, style.HTTP)
+        colour, on = (style.BROKEN, style.PAPER) if wrong else (look.colour, look.on)
         hollow = state == "gone" or (state == "out" and kind != LOG)
         line = style.SOFT if state == "gone" and not wrong else colour
         self._box(x, y, size, size, style.PAPER if hollow else colour, line, state == "gone", 1.6)
@@ -189,13 +189,6 @@ class Frame:
 
     def _words(self, x: float, y: float, words: str, size: float, **more: Any) -> None:
         self.ax.text(x, y, words, size=size, **{"va": "center", "ha": "left", "zorder": 6, **more})
-
-
-def _colours(broker: str, kind: str) -> tuple[str, str]:
-    """Of the chosen key's cells, and of the numbers in them."""
-    look = style.LOOKS.get("stream" if broker == "rabbitmq" and kind == LOG else broker, style.HTTP)
-    on = style.PAPER if look in (style.KAFKA, style.HTTP) else style.INK
-    return look.colour, on
 
 
 def _cut(name: str, wide: float) -> str:

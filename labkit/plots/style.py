@@ -27,18 +27,22 @@ SHOWN_PX = 900
 
 @dataclass(frozen=True)
 class Look:
-    """How one design is drawn: colour of its marks, darker colour of its words, marker, sign for text."""
+    """How one design is drawn: colour of its marks, darker colour of its words, marker, sign for text.
+
+    on: the colour of words that stand on its marks.
+    """
 
     name: str
     colour: str
     words: str
     marker: str
     sign: str
+    on: str = PAPER
 
 
 KAFKA = Look("Kafka", "#0072B2", "#0072B2", "D", "◆")
-RABBITMQ = Look("RabbitMQ", "#E69F00", "#966500", "^", "▲")
-STREAM = Look("RabbitMQ stream", "#56B4E9", "#1f6f9f", "v", "▼")
+RABBITMQ = Look("RabbitMQ", "#E69F00", "#966500", "^", "▲", INK)
+STREAM = Look("RabbitMQ stream", "#56B4E9", "#1f6f9f", "v", "▼", INK)
 HTTP = Look("HTTP chain", SOFT, SOFT, "o", "●")
 RETRIES = Look("HTTP with retries", "#CC79A7", "#A03E78", "s", "■")
 DEFENDED = Look("HTTP with breaker", "#A03E78", "#7d2f5d", "p", "⬟")  # retries, with a budget and a circuit breaker

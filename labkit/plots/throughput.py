@@ -8,7 +8,6 @@ from typing import SupportsFloat
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from labkit.measure.result import Result, plain
 from labkit.plots import style
@@ -45,12 +44,12 @@ def sizes(result: Result, bet: SupportsFloat | None = None, what: str = "publish
         sheet = style.figure(_HEIGHT_IN, title(deliveries, what), subtitle, result.stamp())
         panels = ((f"{what}_per_s", "events per second"), (f"{what}_mb_s", "megabytes per second"))
         for left, (column, words) in zip(_LEFTS, panels, strict=True):
-            ax = style.place(sheet, left, _BOTTOM, _WIDE, _HIGH)
-            _lines(ax, _spans(deliveries, column))
+            ax, spans = style.place(sheet, left, _BOTTOM, _WIDE, _HIGH), _spans(deliveries, column)
+            _lines(ax, spans)
             if bet is not None and column.endswith("_per_s"):
-                _bet(ax, _spans(deliveries, column), float(bet))
+                _bet(ax, spans, float(bet))
             _axes(ax, sorted(deliveries["size_b"].unique()), words)
-        _names(sheet, ax, _spans(deliveries, column))
+        _names(ax, spans)
     return style.Picture(sheet, _alt(deliveries, what, bet))
 
 
@@ -138,7 +137,7 @@ def _bet(ax: Axes, spans: dict[str, pd.DataFrame], bet: float) -> None:
                 path_effects=style.halo(3))  # fmt: skip
 
 
-def _names(sheet: Figure, ax: Axes, spans: dict[str, pd.DataFrame]) -> None:
+def _names(ax: Axes, spans: dict[str, pd.DataFrame]) -> None:
     """Name and language of the client at the end of each line of the right panel."""
     ends = [float(span["median"].iloc[-1]) for span in spans.values()]
     low, high = (math.log10(end) for end in ax.get_ylim())

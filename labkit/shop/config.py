@@ -1,9 +1,9 @@
 """What one service process is told at its start: a small JSON file, readable by its owner only."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from labkit.base.errors import SettingError
 from labkit.provision.model import write_private
@@ -86,9 +86,8 @@ class Config:
             told: Any = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise SettingError(f"The service's file {path} cannot be read: {error}.", "write it anew") from error
-        known = {f.name: f.type for f in fields(Config)}
-        if not isinstance(told, dict) or not {"service", "port", "folder"} <= told.keys() <= known.keys():
-            raise SettingError(f"{path} has not the fields of a service.", f"it may have: {', '.join(known)}")
+        if not isinstance(told, dict) or not {"service", "port", "folder"} <= told.keys() <= _TYPES.keys():
+            raise SettingError(f"{path} has not the fields of a service.", f"it may have: {', '.join(_TYPES)}")
         for name, value in told.items():
             wanted = _TYPES[name]
             if type(value) is not wanted:
@@ -96,21 +95,7 @@ class Config:
         return Config(**told)
 
 
-_TYPES: dict[str, type] = {
-    "service": str,
-    "port": int,
-    "folder": str,
-    "topic": str,
-    "kafka": dict,
-    "rabbitmq": str,
-    "workers": int,
-    "services": dict,
-    "smtp_port": int,
-    "plan": str,
-    "timeout_ms": int,
-    "reset": str,
-    "rate": float,
-}
+_TYPES: dict[str, type] = {name: get_origin(kind) or kind for name, kind in get_type_hints(Config).items()}
 
 
 def queue_name(topic: str, service: str) -> str:

@@ -5,6 +5,7 @@ import asyncio
 import errno
 import logging
 import socket
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -130,23 +131,18 @@ def _publishers(config: Config) -> "dict[str, publish.KafkaPublisher | publish.R
 
 
 def _handler(config: Config) -> Handler:
-    from labkit.shop import store
+    if config.service == "notification":
+        from labkit.shop.notification import Notification, Postman
 
-    if config.service == "inventory":
-        from labkit.shop.inventory import Inventory
+        return Notification(Postman(config.smtp_port).send)
+    from labkit.shop import analytics, fraud, inventory, store
 
-        return Inventory(store.connect(config.store), now_ns)
-    if config.service == "analytics":
-        from labkit.shop.analytics import Analytics
-
-        return Analytics(store.connect(config.store), now_ns)
-    if config.service == "fraud":
-        from labkit.shop.fraud import Fraud
-
-        return Fraud(store.connect(config.store), now_ns)
-    from labkit.shop.notification import Notification, Postman
-
-    return Notification(Postman(config.smtp_port).send)
+    with_store: dict[str, Callable[[sqlite3.Connection, store.Clock], Handler]] = {
+        "inventory": inventory.Inventory,
+        "analytics": analytics.Analytics,
+        "fraud": fraud.Fraud,
+    }
+    return with_store[config.service](store.connect(config.store), now_ns)
 
 
 def _reading(config: Config, work: Work) -> list[Face]:

@@ -1,46 +1,30 @@
 """What the shop needs on the brokers: made before it opens, deleted after it has closed. The names are fresh."""
 
-import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 import pika
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # exported without saying so
-from pika.exceptions import AMQPError
 
 from labkit.base.errors import BrokerError
+from labkit.brokers import kafka, rabbitmq
+from labkit.brokers.rabbitmq import topology
 from labkit.shop.config import SUBSCRIBERS, dead_name, queue_name
-
-PATIENCE_S = 10.0
-
-_log = logging.getLogger(__name__)
-_DOCTOR = "look at `python -m labkit doctor`"
 
 
 class KafkaTopics:
     """Two topics: one for the orders' events, one for dead letters. Each service is a consumer group of its own."""
 
     def __init__(self, config: Mapping[str, str], topic: str) -> None:
-        settings: dict[str, Any] = {"logger": _log, **config}
-        self._admin = AdminClient(settings)
-        self._topic = topic
+        self._config, self._topics = config, (topic, dead_name(topic))
 
     def make(self) -> None:
-        topics = [NewTopic(self._topic, 1), NewTopic(dead_name(self._topic), 1)]
-        try:
-            for future in self._admin.create_topics(topics, request_timeout=PATIENCE_S).values():
-                future.result()
-        except KafkaException as error:
-            raise BrokerError(f"Kafka made no topic: {error.args[0].str()}.", _DOCTOR) from error
+        """Raises BrokerError."""
+        kafka.create_topics(self._config, dict.fromkeys(self._topics, 1))
 
     def delete(self) -> None:
         """Delete the topics. Groups without a topic vanish by themselves."""
-        topics = [self._topic, dead_name(self._topic)]
-        with suppress(KafkaException, TimeoutError):  # a broker that is gone has been reported already
-            for future in self._admin.delete_topics(topics, request_timeout=PATIENCE_S).values():
-                future.result(PATIENCE_S)
+        with suppress(BrokerError):  # a broker that is gone has been reported already
+            kafka.delete_topics(self._config, self._topics)
 
 
 class RabbitMQExchanges:
@@ -53,23 +37,17 @@ class RabbitMQExchanges:
         self._parameters, self._topic = pika.URLParameters(url), topic
 
     def make(self) -> None:
+        """Raises BrokerError."""
         dead = dead_name(self._topic)
-        try:
-            with pika.BlockingConnection(self._parameters) as connection:
-                channel = connection.channel()
-                for exchange in (self._topic, dead):
-                    channel.exchange_declare(exchange, "fanout", durable=True)
-                channel.queue_declare(dead, durable=True, arguments={"x-queue-type": "quorum"})
-                channel.queue_bind(dead, dead)
-        except (AMQPError, OSError) as error:
-            raise BrokerError(f"RabbitMQ made no exchanges: {error!r}.", _DOCTOR) from error
+        with topology.channel(self._parameters) as channel:
+            for exchange in (self._topic, dead):
+                channel.exchange_declare(exchange, "fanout", durable=True)
+            channel.queue_declare(dead, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_bind(dead, dead)
 
     def delete(self) -> None:
         """Delete the exchanges, and the queues of whoever has subscribed."""
         dead = dead_name(self._topic)
-        with suppress(AMQPError, OSError), pika.BlockingConnection(self._parameters) as connection:
-            channel = connection.channel()
-            for queue in [dead, *(queue_name(self._topic, service) for service in SUBSCRIBERS)]:
-                channel.queue_delete(queue)
-            for exchange in (self._topic, dead):
-                channel.exchange_delete(exchange)
+        queues = (queue_name(self._topic, service) for service in SUBSCRIBERS)
+        with suppress(BrokerError):
+            rabbitmq.delete(self._parameters, dead, *queues, exchanges=(self._topic, dead))

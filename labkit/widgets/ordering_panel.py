@@ -7,8 +7,8 @@ from typing import Any
 
 from labkit.experiments import ordering
 from labkit.experiments.ordering.load import KEYS, LoadError
-from labkit.experiments.ordering.run import Progress
 from labkit.experiments.ordering.setting import BROKERS
+from labkit.experiments.progress import Progress
 from labkit.measure.result import Result
 from labkit.plots import microscope, style
 from labkit.widgets.panel import Panel, panel
@@ -40,7 +40,7 @@ def turn(
     requeue_rate: the part of events whose first try fails. They are handled again as most would do it: on RabbitMQ by
     a nack with requeue, on Kafka by way of a retry topic. seed: a whole number, as it was typed.
     The sentence leaves out the cure, for some are no control here, and to find one is the learner's task.
-    Raises LoadError when it is none, and what `ordering.run` raises.
+    Raises LoadError when the seed is none, and what `ordering.run` raises.
     """
     if not re.fullmatch(r"\s*[0-9]{1,9}\s*", seed):
         raise LoadError(f"The seed is {seed!r}: it must be a whole number.", "type one, for example 1")
@@ -53,7 +53,7 @@ def turn(
 
 
 def ordering_panel(**standing: Any) -> Panel:
-    """The panel, with the stage below. standing: control -> where it stands at first, `key="order"`.
+    """The panel, with the run in slow motion below. standing: control -> where it stands at first, `key="order"`.
 
     Raises KeyError for a control that is not there, TraitError for what it cannot stand at.
     """
@@ -61,7 +61,7 @@ def ordering_panel(**standing: Any) -> Panel:
         turn,
         microscope.draw,
         labels=_LABELS,
-        below=_slowly,
+        below=stage,
         broker={style.LOOKS[name].name: name for name in BROKERS},
         key=list(reversed(KEYS)),
         partitions=(1, 8),
@@ -75,8 +75,3 @@ def ordering_panel(**standing: Any) -> Panel:
     for name, value in standing.items():
         made.controls[name].value = value
     return made
-
-
-def _slowly(result: Result) -> Any:
-    """The run in slow motion; the first order that broke stands out."""
-    return stage(result)

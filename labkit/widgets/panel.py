@@ -141,10 +141,8 @@ class Panel:
         try:
             self._run_once(values, tell)
         except CancelledError as stopped:
-            self.error, closing = (
-                stopped,
-                "Cancelled. What you see is the run before it." if self._now else "Cancelled.",
-            )
+            closing = "Cancelled. What you see is the run before it." if self._now else "Cancelled."
+            self.error = stopped
         except BaseException as problem:  # also KeyboardInterrupt: whoever called `run` gets it back
             self.error, closing = problem, "The run ended with an error."
             self._cancelled.set()
@@ -178,19 +176,16 @@ class Panel:
 
     def _end(self, closing: str) -> None:
         with self._says:
-            self._close(closing)
-
-    def _close(self, closing: str) -> None:
-        try:
-            self._show()
-        except Exception as problem:  # a strange result must not leave the panel "at work" for ever
-            self.error, closing = problem, "The result cannot be shown."
-            self._out.value = face.error(problem)
-        self._status.value = face.status(closing or self._standing())
-        self._box.remove_class("labkit-busy")
-        self.cancel_button.layout.display = "none"
-        self.run_button.disabled = False
-        self._at_work.release()
+            try:
+                self._show()
+            except Exception as problem:  # a strange result must not leave the panel "at work" for ever
+                self.error, closing = problem, "The result cannot be shown."
+                self._out.value = face.error(problem)
+            self._status.value = face.status(closing or self._standing())
+            self._box.remove_class("labkit-busy")
+            self.cancel_button.layout.display = "none"
+            self.run_button.disabled = False
+            self._at_work.release()
 
     def _show(self) -> None:
         self.compare.layout.display = "" if self._before else "none"

@@ -1,4 +1,4 @@
-"""Bare `confluent_kafka` clients with the course's settings, for measuring: no event, no trace, nothing added."""
+"""Bare `confluent_kafka` clients with the course's settings, for measuring and for `Producer`: no event, no trace."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import confluent_kafka as ck
 
 from labkit.base.names import fresh
-from labkit.brokers.kafka.topics import quiet
+from labkit.brokers.kafka.topics import PATIENCE_S, quiet
 
 
 def producer(config: Mapping[str, Any], **settings: Any) -> ck.Producer:
     """A producer whose every event all copies confirm. settings: librdkafka's own, by their own names."""
-    mine = {"acks": "all", "enable.idempotence": True, "delivery.timeout.ms": 10_000}
+    mine = {"acks": "all", "enable.idempotence": True, "delivery.timeout.ms": int(PATIENCE_S * 1000)}
     return ck.Producer({**mine, **quiet(config), **settings})
 
 

@@ -1,6 +1,6 @@
 """Where a consumer group stands in a topic: what its next reader gets, and what it does not get any more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,3 +69,15 @@ def group_position(config: Mapping[str, Any], group: str, topic: str) -> GroupPo
         consumer.close()
     begin = {partition: low for partition, (low, _) in marks.items()}
     return GroupPosition(group, topic, begin, {partition: high for partition, (_, high) in marks.items()}, committed)
+
+
+def shared_out(members: Sequence[ck.Consumer], partitions: int) -> bool:
+    """Poll each of these once: whether all of them have partitions now, and so many together.
+
+    To be asked while the topic is still empty: an event that a poll brought would be lost. The first member of a group
+    could otherwise have read everything before the second is there.
+    """
+    for member in members:
+        member.poll(0.02)
+    held = [len(member.assignment()) for member in members]
+    return all(held) and sum(held) == partitions

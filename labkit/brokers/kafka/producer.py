@@ -7,7 +7,8 @@ from typing import Any
 import confluent_kafka as ck
 
 from labkit.base.errors import BrokerError
-from labkit.brokers.kafka.topics import BROKER, CURE, PATIENCE_S, Channels, dotted, quiet, said
+from labkit.brokers.kafka import bare
+from labkit.brokers.kafka.topics import BROKER, CURE, PATIENCE_S, Channels, dotted, said
 from labkit.events.event import Event
 from labkit.events.trace import CONFIRMED, FAILED, PUBLISHED, Tracer
 
@@ -23,8 +24,7 @@ class Producer:
     """
 
     def __init__(self, config: Mapping[str, Any], trace: Tracer | None = None, who: str = "", **settings: Any) -> None:
-        mine = {"acks": "all", "enable.idempotence": True, "delivery.timeout.ms": int(PATIENCE_S * 1000)}
-        self.client = ck.Producer({**mine, **quiet(config), **dotted(settings)})
+        self.client = bare.producer(config, **dotted(settings))
         self.refused: list[tuple[Event, str]] = []
         self._add = trace.add if trace is not None else None
         self._who = who

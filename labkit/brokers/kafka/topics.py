@@ -96,8 +96,8 @@ def quiet(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`linger_ms=5` as Kafka calls it: `linger.ms`."""
-    return {name.replace("_", "."): value for name, value in settings.items()}
+    """`linger_ms=5` as Kafka calls it: `linger.ms`. Callbacks keep their names: `stats_cb`."""
+    return {name if name.endswith("_cb") else name.replace("_", "."): value for name, value in settings.items()}
 
 
 def said(error: ck.KafkaException) -> str:

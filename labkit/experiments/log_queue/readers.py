@@ -160,12 +160,10 @@ class QueueReader:
 
 
 class StreamReader(QueueReader):
-    """A RabbitMQ stream, by AMQP: the reader says where it begins; an ack asks for more, and takes nothing away."""
+    """A RabbitMQ stream, by AMQP, from its first event on; an ack asks for more, and takes nothing away."""
 
-    def __init__(
-        self, parameters: pika.ConnectionParameters, queue: str, read: Read, trace: Trace, offset: str = "first"
-    ) -> None:
-        super().__init__(parameters, queue, read, trace, 100, False, **{"x-stream-offset": offset})
+    def __init__(self, parameters: pika.ConnectionParameters, queue: str, read: Read, trace: Trace) -> None:
+        super().__init__(parameters, queue, read, trace, 100, False, **{"x-stream-offset": "first"})
 
     def failed(self) -> None:
         """A stream has no dead letters: the reader notes the order, and goes on."""

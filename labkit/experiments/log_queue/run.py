@@ -1,7 +1,7 @@
 """Lesson 03: eight orders, a log and a queue, and up to four readers. Who reads what?
 
-The lesson's other parts: `log_queue_orders` (the orders and the table), `log_queue_process` (a publisher that is gone,
-a reader that is killed).
+The lesson's other parts: `orders` (the orders and the table), `processes` (a publisher that is gone, a reader that is
+killed), `reading` (what lies in a topic).
 """
 
 import threading
@@ -43,7 +43,7 @@ def run(
     kinds: of KINDS. arrangement: SHARE, one group or one queue for all readers; COPY, one for each. A stream is never
     shared. late: one more reader, who comes when all is read. partitions: of the Kafka topic; the key is the country.
     prefetch: of the queue. trouble: one of TROUBLES. Takes about 1 s per kind. deliveries: one row per reader and
-    order, also those that were not read (`log_queue_orders.table`). Raises ValueError for a word that is none of these.
+    order, also those that were not read (`orders.table`). Raises ValueError for a word that is none of these.
     """
     _check(kinds, readers, arrangement, trouble)
     trace = Trace()

@@ -1,7 +1,7 @@
 """The three kinds of `log_queue`: what lies between publisher and readers, made before and deleted after the run."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, Protocol
 
 import pika
@@ -91,12 +91,9 @@ class Topic:
         """Whoever gave up has published the dead letter itself, and has waited for the confirm."""
 
     def late(self, name: str) -> Read:
-        member = self._member(name)
-        try:
+        with closing(self._member(name)) as member:
             wait.until(lambda: self._next(member), PATIENCE_S, "the late reader is at the end", every_s=0)
-        finally:
-            member.close()
-        return member.read
+            return member.read
 
     def _next(self, member: GroupMember) -> bool:
         if not member.partitions():
@@ -127,12 +124,9 @@ class Queue:
         return [self.again(name) for name in names]
 
     def publish(self, events: Sequence[Event]) -> None:
-        publisher = rabbitmq.Publisher(self.parameters, self.trace, who="shop")
-        try:
+        with closing(rabbitmq.Publisher(self.parameters, self.trace, who="shop")) as publisher:
             for event in events:
                 publisher.publish(event, self.exchange, event.data["country"])
-        finally:
-            publisher.close()
 
     def again(self, name: str) -> Reader:
         queue = self._bound(name)
@@ -179,18 +173,14 @@ class Stream:
         self.parameters, self.trace, self.name, self.n = parameters, trace, fresh("readers"), 0
 
     def open(self, names: Sequence[str]) -> list[Reader]:
-        with topology.channel(self.parameters) as channel:
-            channel.queue_declare(self.name, durable=True, arguments={"x-queue-type": "stream"})
+        rabbitmq.declare_stream(self.parameters, self.name)
         return [self.again(name) for name in names]
 
     def publish(self, events: Sequence[Event]) -> None:
         self.n = len(events)
-        publisher = rabbitmq.Publisher(self.parameters, self.trace, who="shop")
-        try:
+        with closing(rabbitmq.Publisher(self.parameters, self.trace, who="shop")) as publisher:
             for event in events:
                 publisher.publish(event, "", self.name)
-        finally:
-            publisher.close()
 
     def again(self, name: str) -> Reader:
         return StreamReader(self.parameters, self.name, Read(self.look, name), self.trace)
@@ -199,12 +189,9 @@ class Stream:
         """A stream has no dead letters."""
 
     def late(self, name: str) -> Read:
-        reader = self.again(name)
-        try:
+        with closing(self.again(name)) as reader:
             wait.until(lambda: self._all(reader), PATIENCE_S, "the late reader has read the stream", every_s=0)
-        finally:
-            reader.close()
-        return reader.read
+            return reader.read
 
     def _all(self, reader: Reader) -> bool:
         if reader.take() is not None:
@@ -212,5 +199,5 @@ class Stream:
         return len(reader.read.seqs) >= self.n
 
     def delete(self) -> None:
-        with suppress(BrokerError), topology.channel(self.parameters) as channel:
-            channel.queue_delete(self.name)
+        with suppress(BrokerError):
+            rabbitmq.delete(self.parameters, self.name)

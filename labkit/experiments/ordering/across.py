@@ -11,7 +11,6 @@ ways: "two topics"; "two topics, wait for the cause": an effect is kept in hand 
 
 import threading
 import time
-from concurrent.futures import CancelledError
 
 import pandas as pd
 
@@ -19,10 +18,13 @@ from labkit import lab
 from labkit.base.wait import until
 from labkit.events.event import Event
 from labkit.events.trace import HANDLED, PUBLISHED, Trace
+from labkit.experiments import checked
 from labkit.experiments.ordering.across_sides import SHIPPING, Kafka, RabbitMQ
 from labkit.experiments.ordering.load import Planned, plan
-from labkit.experiments.ordering.run import Progress
+from labkit.experiments.ordering.publish import publish
+from labkit.experiments.ordering.run import labels
 from labkit.experiments.ordering.setting import BROKERS, OrderingError
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 
 WAYS = ("two topics", "two topics, wait for the cause", "one topic")
@@ -44,12 +46,10 @@ def run(
 
     deliveries: one row per pair of cause and effect: order, cause, effect, cause_s, effect_s (when each was handled,
     in seconds), early. measures: effects, early (effects before their cause), most_kept (effects that waited at once).
-    Takes 1 to 2 s. Raises OrderingError for what cannot be set, BrokerError, NotInTimeError.
+    Takes 1 to 2 s. Raises OrderingError or LoadError for what cannot be set, BrokerError, NotInTimeError.
     """
-    if broker not in BROKERS:
-        raise OrderingError(f"broker is {broker!r}.", f"take one of: {', '.join(BROKERS)}")
-    if way not in WAYS:
-        raise OrderingError(f"way is {way!r}.", f"take one of: {', '.join(WAYS)}")
+    checked.one_of(OrderingError, "broker", broker, BROKERS)
+    checked.one_of(OrderingError, "way", way, WAYS)
     told = [one for one in plan(orders, seed) if one.event.seq <= _LAST]
     tracking = Tracking(told, broker, waits="wait" in way)
     one_topic = way == "one topic"
@@ -123,29 +123,25 @@ class Tracking:
 def _publish(
     told: list[Planned], side: Kafka | RabbitMQ, tracking: Tracking, cancelled: threading.Event | None
 ) -> None:
-    """What the shop says, when it is due. Raises CancelledError, and what went wrong in a thread."""
-    start_s = time.perf_counter()
-    for planned in told:
-        while (left_s := start_s + planned.due_s - time.perf_counter()) > 0:
-            time.sleep(min(left_s, 0.002))
-        if tracking.done.is_set() or (cancelled is not None and cancelled.is_set()):
-            return
+    """What the shop says, when it is due. Raises CancelledError, BrokerError."""
+
+    def say(planned: Planned, _: object) -> None:
+        go_on(cancelled)
         side.say(planned.event)
+
+    publish(told, [say], lambda: None, tracking.done)
 
 
 def _wait(tracking: Tracking, progress: Progress | None, cancelled: threading.Event | None) -> None:
     def through() -> bool:
-        if cancelled is not None and cancelled.is_set():
-            raise CancelledError("the run was cancelled")
-        if progress is not None:
-            progress(tracking.part, "tracking reads …")
+        go_on(cancelled, progress, tracking.part, "tracking reads …")
         return tracking.done.is_set()
 
     until(through, _PATIENCE_S, "tracking has handled every event")
 
 
 def _result(tracking: Tracking, way: str, seed: int) -> Result:
-    table = pairs(tracking)
+    table = _pairs(tracking)
     early, n = int(table["early"].sum()), len(table)
     kept = f"; up to {tracking.most_kept} waited at once" if tracking.most_kept else ""
     told = (
@@ -158,12 +154,12 @@ def _result(tracking: Tracking, way: str, seed: int) -> Result:
         "early": Measure(early, "events"),
         "most_kept": Measure(tracking.most_kept, "events"),
     }
-    label = next(one.label for one in lab.running() if one.broker == tracking.broker)
-    about = {"broker": label, "setting": way, "load": f"{n} orders, two services, a third reads both, seed {seed}"}
+    load = f"{n} orders, two services, a third reads both, seed {seed}"
+    about = {"broker": labels([tracking.broker]), "setting": way, "load": load}
     return Result(told, table, measures, provenance=about, trace=tracking.trace)
 
 
-def pairs(tracking: Tracking) -> pd.DataFrame:
+def _pairs(tracking: Tracking) -> pd.DataFrame:
     """One row per effect with its cause, in the order in which effects were handled."""
     rows = tracking.trace.to_frame()
     handled = rows[rows["what"] == HANDLED].set_index("event_id")["t_s"]

@@ -11,6 +11,7 @@ from labkit.base.wait import until
 from labkit.brokers import kafka, rabbitmq
 from labkit.events.event import Event
 from labkit.events.trace import Trace
+from labkit.experiments.ordering.threads import Threads
 
 TRACKING, SHIPPING = "tracking", "/shop/shipping"
 _JOIN_S, _POLL_S, _PREFETCH = 20, 0.05, 10
@@ -32,31 +33,17 @@ def shipped(event: Event) -> Event | None:
     return event.caused("OrderShipped", SHIPPING, {}, seq=event.seq + 1) if event.type == "OrderPacked" else None
 
 
-class _Threads:
-    """Threads whose first error goes to the tracking service. `ready`: how many of them listen."""
+class _Listeners(Threads):
+    """Threads that listen; an error goes to the tracking service. ready: those who listen already."""
 
     def __init__(self, tracking: Reads) -> None:
-        self._tracking = tracking
-        self._threads: list[threading.Thread] = []
+        super().__init__(tracking.fail)
+        self._done = tracking.done
         self.ready: set[str] = set()
 
-    def start(self, target: Callable[..., None], *arguments: Any) -> None:
-        def guarded() -> None:
-            try:
-                target(*arguments)
-            except BaseException as error:
-                self._tracking.fail(error)
-
-        self._threads.append(threading.Thread(target=guarded, daemon=True))
-        self._threads[-1].start()
-
     def wait_until_ready(self) -> None:
-        count, done = len(self._threads), self._tracking.done
-        until(lambda: done.is_set() or len(self.ready) == count, _JOIN_S, "every listener listens")
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join()
+        """Until all listen, or one has failed. Raises NotInTimeError."""
+        until(lambda: self._done.is_set() or len(self.ready) == len(self), _JOIN_S, "every listener listens")
 
 
 class Kafka:
@@ -66,26 +53,26 @@ class Kafka:
         self._config, self._tracking = config, tracking
         self._orders = names.fresh("orders")
         self._shipping = self._orders if one_topic else f"{self._orders}.shipping"
+        self._warm = f"{self._orders}.warm"
         self._topics = sorted({self._orders, self._shipping})
-        self._threads = _Threads(tracking)
+        self._listeners = _Listeners(tracking)
         self._shop, self._shipper = (
             kafka.Producer(config, tracking.trace, f"{who}#1", linger_ms=0) for who in ("shop", "shipping")
         )
 
     def open(self) -> None:
         """Make the topics, start the consumers, wait until each holds its partition."""
-        warm = f"{self._orders}.warm"
-        kafka.create_topics(self._config, {**dict.fromkeys(self._topics, 1), warm: 1})
-        self._topics.append(warm)
+        kafka.create_topics(self._config, dict.fromkeys([*self._topics, self._warm], 1))
         for producer in (self._shop, self._shipper):
-            producer.client.produce(warm, b"")  # it asks for its id, and that takes half a second: not during the run
-        self._threads.start(self._read, self._orders, "shipping#1", self._ship)
-        for number, topic in enumerate(self._topics[:-1], 1):
+            # It asks for its id, and that takes half a second: not during the run.
+            producer.client.produce(self._warm, b"")
+        self._listeners.start(self._read, self._orders, "shipping#1", self._ship)
+        for number, topic in enumerate(self._topics, 1):
             who = f"{TRACKING}#{number}"
-            self._threads.start(self._read, topic, who, self._tracking.take)
+            self._listeners.start(self._read, topic, who, self._tracking.take)
         for producer in (self._shop, self._shipper):
             producer.flush()
-        self._threads.wait_until_ready()
+        self._listeners.wait_until_ready()
 
     def say(self, event: Event) -> None:
         """The shop publishes."""
@@ -105,7 +92,7 @@ class Kafka:
                 received = consumer.poll(_POLL_S)
                 if received is None:
                     if consumer.client.assignment():
-                        self._threads.ready.add(who)
+                        self._listeners.ready.add(who)
                     continue
                 take(received.event, f"{topic}/{received.partition}", who)
         finally:
@@ -113,10 +100,10 @@ class Kafka:
 
     def close(self) -> None:
         """End the consumers, delete the topics."""
-        self._threads.join()
+        self._listeners.join()
         for producer in (self._shop, self._shipper):
             producer.client.purge()
-        kafka.delete_topics(self._config, self._topics)
+        kafka.delete_topics(self._config, [*self._topics, self._warm])
 
 
 class RabbitMQ:
@@ -128,7 +115,7 @@ class RabbitMQ:
         self._ships = f"{self._exchange}.ships"
         keys = [["shop", "shipping"]] if one_topic else [["shop"], ["shipping"]]
         self._queues = {f"{self._exchange}.{TRACKING}.{number}": mine for number, mine in enumerate(keys, 1)}
-        self._threads = _Threads(tracking)
+        self._listeners = _Listeners(tracking)
         self._publishers: list[rabbitmq.Publisher] = []
 
     def open(self) -> None:
@@ -140,10 +127,10 @@ class RabbitMQ:
                 rabbitmq.declare_queue(self._parameters, queue, self._exchange, key, x_queue_type="classic")
         trace = self._tracking.trace
         self._publishers = [rabbitmq.Publisher(self._parameters, trace, f"{who}#1") for who in ("shop", "shipping")]
-        self._threads.start(self._read, self._ships, "shipping#1", self._ship)
+        self._listeners.start(self._read, self._ships, "shipping#1", self._ship)
         for number, queue in enumerate(self._queues, 1):
-            self._threads.start(self._read, queue, f"{TRACKING}#{number}", self._tracking.take)
-        self._threads.wait_until_ready()
+            self._listeners.start(self._read, queue, f"{TRACKING}#{number}", self._tracking.take)
+        self._listeners.wait_until_ready()
 
     def say(self, event: Event) -> None:
         """The shop publishes."""
@@ -157,7 +144,7 @@ class RabbitMQ:
         trace = self._tracking.trace if who.startswith(TRACKING) else None
         consumer = rabbitmq.Consumer(self._parameters, queue, trace, who, prefetch=_PREFETCH, x_queue_type="classic")
         try:
-            self._threads.ready.add(who)  # the queue is there: what comes from now on waits for us
+            self._listeners.ready.add(who)  # the queue is there: what comes from now on waits for us
             while not self._tracking.done.is_set():
                 for received in consumer.events(_POLL_S):
                     take(received.event, queue, who)
@@ -169,7 +156,7 @@ class RabbitMQ:
 
     def close(self) -> None:
         """End the consumers, delete exchange and queues."""
-        self._threads.join()
+        self._listeners.join()
         for publisher in self._publishers:
             publisher.close()
         rabbitmq.delete(self._parameters, self._ships, *self._queues, exchanges=(self._exchange,))

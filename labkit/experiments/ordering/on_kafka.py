@@ -10,6 +10,7 @@ from labkit.brokers import kafka
 from labkit.events.event import Event
 from labkit.experiments.ordering.load import Planned
 from labkit.experiments.ordering.publish import publish
+from labkit.experiments.ordering.threads import Threads
 from labkit.experiments.ordering.work import SERVICE, Delivery, Run, Workers
 
 RETRY_S = 0.03  # how long an event stays in the retry topic
@@ -25,7 +26,7 @@ class OnKafka:
         self.topic = names.fresh("life")
         self._retry_topic = f"{self.topic}.retry"
         self._goes_round = run.setting.requeue > 0 and run.setting.retry in ("delayed", "parked")
-        self._threads: list[threading.Thread] = []
+        self._threads = Threads(run.fail)
         self._held: dict[int, int] = {}  # consumer -> partitions that it holds
         self._again: kafka.Producer | None = None
         self._producers: list[kafka.Producer] = []
@@ -45,9 +46,9 @@ class OnKafka:
             self._producers.append(producer)
         if self._goes_round:
             self._again = kafka.Producer(self._config, self._run.trace, "retry", linger_ms=0)
-            self._start(self._read_retries)
+            self._threads.start(self._read_retries)
         for number in range(1, setting.consumers + 1):
-            self._start(self._read, number)
+            self._threads.start(self._read, number)
         working = min(setting.consumers, setting.partitions)
         until(
             lambda: (
@@ -75,19 +76,9 @@ class OnKafka:
             for producer in producers:
                 producer.poll()
 
-        publish(plan, [sender(producer) for producer in producers], poll, self._run)
+        publish(plan, [sender(producer) for producer in producers], poll, self._run.done, setting.wait_for_ack)
         for producer in producers:
             producer.flush()
-
-    def _start(self, target: Any, *arguments: Any) -> None:
-        def guarded() -> None:
-            try:
-                target(*arguments)
-            except BaseException as error:
-                self._run.fail(error)
-
-        self._threads.append(threading.Thread(target=guarded, daemon=True))
-        self._threads[-1].start()
 
     def _read(self, number: int) -> None:
         who = f"{SERVICE}#{number}"
@@ -135,8 +126,7 @@ class OnKafka:
     def close(self) -> None:
         """End the consumers and delete the topics."""
         self._run.done.set()
-        for thread in self._threads:
-            thread.join()
+        self._threads.join()
         for producer in self._producers:
             producer.client.purge()  # after a run that failed; else nothing is left
         if self._again is not None:

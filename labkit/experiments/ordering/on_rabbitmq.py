@@ -1,6 +1,5 @@
 """Lesson 08 on RabbitMQ: one queue with some consumers; or, with a key, some queues behind a consistent hash."""
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from labkit.events.event import Event
 from labkit.events.trace import RECEIVED
 from labkit.experiments.ordering.load import Planned
 from labkit.experiments.ordering.publish import publish
+from labkit.experiments.ordering.threads import Threads
 from labkit.experiments.ordering.work import SERVICE, Delivery, Run, Workers
 
 RETRY_MS = 30  # how long an event stays in the retry queue
@@ -31,9 +31,9 @@ class OnRabbitMQ:
         setting = run.setting
         self._name = names.fresh("life")
         count = 1 if setting.key == "none" else setting.partitions
-        self.queues = [f"{self._name}.{i}" for i in range(count)]
+        self._queues = [f"{self._name}.{i}" for i in range(count)]
         self._dead_lettered = setting.requeue > 0 and setting.retry in ("delayed", "parked")
-        self._threads: list[threading.Thread] = []
+        self._threads = Threads(self._fail)
         self._listening: set[int] = set()
 
     def open(self) -> None:
@@ -41,11 +41,11 @@ class OnRabbitMQ:
         setting = self._run.setting
         with channel(self._parameters) as ch:
             ch.exchange_declare(self._name, "x-consistent-hash", durable=True)
-            for queue in self.queues:
+            for queue in self._queues:
                 self._declare(ch, queue)
                 ch.queue_bind(queue, self._name, "1")  # the weight: every queue gets an equal part of the keys
         for number in range(1, setting.consumers + 1):
-            self._start(number)
+            self._threads.start(self._read, number)
         until(
             lambda: self._run.done.is_set() or len(self._listening) == setting.consumers,
             _PATIENCE_S,
@@ -54,7 +54,7 @@ class OnRabbitMQ:
 
     def _declare(self, ch: BlockingChannel, queue: str) -> None:
         setting = self._run.setting
-        arguments: dict[str, Any] = {"x-queue-type": setting.queue.partition(",")[0]}
+        arguments: dict[str, Any] = {"x-queue-type": setting.queue_type}
         if setting.queue == "quorum, no limit":
             arguments["x-delivery-limit"] = -1
         if setting.single_active:
@@ -79,27 +79,19 @@ class OnRabbitMQ:
             return send
 
         try:
-            publish(plan, [sender(publisher) for publisher in publishers], lambda: None, self._run)
+            sends = [sender(publisher) for publisher in publishers]
+            publish(plan, sends, lambda: None, self._run.done, setting.wait_for_ack)
         finally:
             for publisher in publishers:
                 publisher.close()
 
-    def _start(self, number: int) -> None:
-        def guarded() -> None:
-            try:
-                self._read(number)
-            except AMQPError as error:
-                self._run.fail(refused(error))
-            except BaseException as error:
-                self._run.fail(error)
-
-        self._threads.append(threading.Thread(target=guarded, daemon=True))
-        self._threads[-1].start()
+    def _fail(self, error: BaseException) -> None:
+        self._run.fail(refused(error) if isinstance(error, AMQPError) else error)
 
     def _read(self, number: int) -> None:
         setting, who = self._run.setting, f"{SERVICE}#{number}"
         # A queue is shared out like a partition: with a key it has one consumer, and a consumer too many has none.
-        mine = self.queues if len(self.queues) == 1 else self.queues[number - 1 :: setting.consumers]
+        mine = self._queues if len(self._queues) == 1 else self._queues[number - 1 :: setting.consumers]
         connection = connect(self._parameters)
         workers = Workers(self._run, who)
         try:
@@ -138,10 +130,6 @@ class OnRabbitMQ:
     def close(self) -> None:
         """End the consumers; delete exchange and queues."""
         self._run.done.set()
-        for thread in self._threads:
-            thread.join()
-        with channel(self._parameters) as ch:
-            for queue in self.queues:
-                ch.queue_delete(queue)
-                ch.queue_delete(f"{queue}.retry")
-            ch.exchange_delete(self._name)
+        self._threads.join()
+        retries = [f"{queue}.retry" for queue in self._queues]
+        rabbitmq.delete(self._parameters, *self._queues, *retries, exchanges=(self._name,))

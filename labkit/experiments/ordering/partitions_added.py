@@ -9,7 +9,6 @@ one that it has not seen before is `auto.offset.reset`: "earliest"; or "latest",
 
 import itertools
 import threading
-from concurrent.futures import CancelledError
 from typing import Any
 
 import confluent_kafka as ck
@@ -23,11 +22,14 @@ from labkit.brokers import kafka
 from labkit.brokers.kafka.topics import is_led, quiet
 from labkit.events.event import Event
 from labkit.events.trace import Trace
+from labkit.experiments import checked
 from labkit.experiments.ordering.load import Planned, plan
 from labkit.experiments.ordering.publish import publish
-from labkit.experiments.ordering.run import Progress, result
+from labkit.experiments.ordering.run import result
 from labkit.experiments.ordering.setting import OrderingError, Setting
+from labkit.experiments.ordering.threads import Threads
 from labkit.experiments.ordering.work import SERVICE, Delivery, Run
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 
 END = "RunEnded"
@@ -55,19 +57,17 @@ def run(
     measures: as `ordering.run`, and lost (events that the consumer never got).
     Takes 2 to 3 s. Raises OrderingError for what cannot be set, BrokerError, NotInTimeError.
     """
-    _check(before, after, read, reset)
     setting = Setting(key="order", partitions=before, consumers=1, load="long lives", orders=orders, seed=seed)
+    _check(before, after, read, reset)
     side = _Side(setting, after, reset, cancelled)
-    tell = progress or (lambda done, words: None)
     try:
-        tell(0, f"publishing to {before} partitions …")
+        go_on(cancelled, progress, 0, f"publishing to {before} partitions …")
         side.publish_all(live=read == "live")
-        tell(0.5, "reading …")
+        go_on(cancelled, progress, 0.5, "reading …")
         side.read_to_the_end()
     finally:
         side.close()
-    if not side.course.errors.empty():
-        raise side.course.errors.get()
+    side.course.check()
     return _result(setting, side, after, read, reset)
 
 
@@ -76,7 +76,7 @@ class _Side:
 
     def __init__(self, setting: Setting, after: int, reset: str, cancelled: threading.Event | None) -> None:
         self._config, self._after, self._reset = lab.kafka_config(), after, reset
-        self._cancelled = cancelled or threading.Event()
+        self._cancelled = cancelled
         self.trace = Trace()
         self.plan = plan(setting.orders, setting.seed, setting.load)
         self.course = Run(setting, self.plan, self.trace)
@@ -84,7 +84,7 @@ class _Side:
         self._warm = f"{self.topic}.warm"
         self._held, self._ended = 0, set[str]()
         self._producers: list[kafka.Producer] = []
-        self._thread = threading.Thread(target=self._guarded, daemon=True)
+        self._threads = Threads(self.course.fail)
         kafka.create_topics(self._config, {self.topic: setting.partitions, self._warm: 1})
 
     def publish_all(self, live: bool) -> None:
@@ -93,7 +93,7 @@ class _Side:
         half = len(self.plan) // 2
         begun_s = self.plan[half].due_s
         if live:
-            self._thread.start()
+            self._threads.start(self._read)
             self._until(lambda: self._held == self.course.setting.partitions, "the consumer holds all partitions")
         self._publish(first, self.plan[:half], 0.0)
         if self._after > self.course.setting.partitions:
@@ -116,10 +116,7 @@ class _Side:
             self._go_on()
             producer.publish(planned.event, self.topic, planned.event.subject, told)
 
-        def poll() -> None:
-            producer.poll()
-
-        publish(shifted, [send], poll, self.course)
+        publish(shifted, [send], producer.poll, self.course.done)
         producer.flush()
 
     def _add_partitions(self) -> None:
@@ -138,8 +135,8 @@ class _Side:
 
         Marks are sent again until one is seen: a reader that begins with the latest passes over those before it came.
         """
-        if not self._thread.ident:
-            self._thread.start()
+        if not self._threads:
+            self._threads.start(self._read)
         self._until(lambda: self._held == self._after, "the consumer has found every partition")
         client = self._producers[-1].client
         for number in itertools.count():
@@ -150,12 +147,6 @@ class _Side:
             self._go_on()
             if self.course.done.wait(0.25):
                 return
-
-    def _guarded(self) -> None:
-        try:
-            self._read()
-        except BaseException as error:
-            self.course.fail(error)
 
     def _read(self) -> None:
         who = f"{SERVICE}#1"
@@ -182,10 +173,8 @@ class _Side:
             consumer.close()
 
     def _go_on(self) -> None:
-        if self._cancelled.is_set():
-            raise CancelledError("the run was cancelled")
-        if not self.course.errors.empty():
-            raise self.course.errors.get()
+        go_on(self._cancelled)
+        self.course.check()
 
     def _until(self, fact: Any, what: str) -> None:
         def true() -> bool:
@@ -197,17 +186,15 @@ class _Side:
     def close(self) -> None:
         """End the consumer and delete the topics."""
         self.course.done.set()
-        if self._thread.ident:
-            self._thread.join()
+        self._threads.join()
         for producer in self._producers:
             producer.client.purge()
         kafka.delete_topics(self._config, [self.topic, self._warm])
 
 
 def _check(before: int, after: int, read: str, reset: str) -> None:
-    for name, value, known in (("read", read, READ), ("reset", reset, RESETS)):
-        if value not in known:
-            raise OrderingError(f"{name} is {value!r}.", f"take one of: {', '.join(known)}")
+    checked.one_of(OrderingError, "read", read, READ)
+    checked.one_of(OrderingError, "reset", reset, RESETS)
     if read == "later" and reset == "latest":
         raise OrderingError(
             "A reader that comes later and begins with the latest event reads nothing of the run.",

@@ -7,16 +7,16 @@ acks does not show here.
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from labkit import lab
 from labkit.events.trace import HANDLED
-from labkit.experiments.ordering.run import Progress, play
+from labkit.experiments.ordering.load import LIFE
+from labkit.experiments.ordering.run import labels, play
 from labkit.experiments.ordering.setting import OrderingError, Setting
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 
 
@@ -64,14 +64,11 @@ def run(
             raise OrderingError(f"There is no way {name!r}.", f"take some of: {', '.join(WAYS)}")
     rows = []
     for done, name in enumerate(ways):
-        if cancelled is not None and cancelled.is_set():
-            raise CancelledError("the run was cancelled")
-        if progress is not None:
-            progress(done / len(ways), f"{WAYS[name].told} …")
+        go_on(cancelled, progress, done / len(ways), f"{WAYS[name].told} …")
         rows.append(_row(name, orders, load, seed, cancelled))
     table = pd.DataFrame(rows)
-    brokers = " and ".join(one.label for one in lab.running() if one.broker in set(table["broker"]))
-    about = {"brokers": brokers, "load": f"{orders} orders, {orders * 5:,} events, load {load}, seed {seed}",
+    about = {"brokers": labels(set(table["broker"])),
+             "load": f"{orders} orders, {orders * len(LIFE):,} events, load {load}, seed {seed}",
              "work": "the same handler everywhere, 1.5 ms on average"}  # fmt: skip
     return Result(tell(table), table, _measures(table), provenance=about)
 

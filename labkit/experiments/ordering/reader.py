@@ -16,9 +16,7 @@ class Reader:
 
     def __init__(self, way: str, trace: Trace) -> None:
         self._way, self._trace = way, trace
-        self.state: dict[str, int] = {}
-        self.skipped = 0
-        self.most_kept = 0
+        self._state: dict[str, int] = {}
         self._buffer: Reorder[tuple[Event, str]] = Reorder()
         self._lock = threading.Lock()
 
@@ -28,12 +26,9 @@ class Reader:
             if self._way == "waits for its turn":
                 for turn, by in self._buffer.take(event.subject, event.seq, (event, who)):
                     self._apply(turn, by)
-                self.most_kept = max(self.most_kept, self._buffer.kept)
-            elif self._way == "newest wins" and event.seq <= self.state.get(event.subject, 0):
-                self.skipped += 1
-            else:
+            elif self._way != "newest wins" or event.seq > self._state.get(event.subject, 0):
                 self._apply(event, who)
 
     def _apply(self, event: Event, who: str) -> None:
-        self.state[event.subject] = event.seq
+        self._state[event.subject] = event.seq
         self._trace.add(EFFECT, event.subject, event.seq, event.id, who=who, note=event.type)

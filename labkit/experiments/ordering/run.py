@@ -2,8 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import CancelledError
+from collections.abc import Collection
 from typing import Any
 
 from labkit import lab
@@ -14,11 +13,11 @@ from labkit.experiments.ordering.on_kafka import OnKafka
 from labkit.experiments.ordering.on_rabbitmq import OnRabbitMQ
 from labkit.experiments.ordering.setting import Setting
 from labkit.experiments.ordering.work import SERVICE, Run
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure import anomalies, order, order_causes
 from labkit.measure.result import Measure, Result
 
 _PATIENCE_S = 60
-Progress = Callable[[float | None, str], None]
 
 
 def run(
@@ -72,8 +71,7 @@ def play(setting: Setting, progress: Progress | None = None, cancelled: threadin
         if publisher.ident:
             publisher.join()
         _close(side, course)
-    if not course.errors.empty():
-        raise course.errors.get()
+    course.check()
     return result(setting, trace)
 
 
@@ -98,15 +96,12 @@ def _wait(course: Run, progress: Progress | None, cancelled: threading.Event | N
     end_s = time.monotonic() + _PATIENCE_S
     total = len(course.plan)
     while not course.done.wait(0.05):
-        if cancelled is not None and cancelled.is_set():
-            raise CancelledError("the run was cancelled")
+        go_on(cancelled, progress, course.handled / total, f"{course.handled:,} of {total:,} events handled")
         if time.monotonic() > end_s:
             raise NotInTimeError(
                 f"After {_PATIENCE_S} s {total - course.handled} of {total} events were still not handled.",
                 "look at `python -m labkit status`; a busy machine may need fewer orders (orders=60)",
             )
-        if progress is not None:
-            progress(course.handled / total, f"{course.handled:,} of {total:,} events handled")
 
 
 def result(setting: Setting, trace: Trace) -> Result:
@@ -123,7 +118,7 @@ def result(setting: Setting, trace: Trace) -> Result:
         "seconds": Measure(took_s, "s"),
         "events_per_s": Measure(len(handled) / took_s, "events/s"),
     }
-    provenance = {"broker": _label(setting.broker), "setting": setting.stamp()}
+    provenance = {"broker": labels([setting.broker]), "setting": setting.stamp()}
     last = rows[rows["what"] == EFFECT].drop_duplicates("key", keep="last")
     measures["wrong_at_end"] = Measure(int((last["seq"] < len(load.LIFE)).sum()), "orders")
     found = anomalies.find(rows[rows["what"] != EFFECT], [SERVICE])
@@ -134,13 +129,14 @@ def _sentence(lanes: list[order.Lane], broken: list[order.Lane], rows: Any) -> s
     if not broken:
         return f"Order held: all {len(lanes)} orders were handled in order."
     cause = order_causes.count(broken, rows).most_common(1)[0][0]
-    worst = max((pair for lane in broken if (pair := lane.worst())), key=lambda pair: pair.gap_s)
-    name = next(lane.key for lane in broken if lane.worst() == worst)
+    worsts = [(lane.key, pair) for lane in broken if (pair := lane.worst())]
+    name, worst = max(worsts, key=lambda found: found[1].gap_s)
     return (
         f"{len(broken)} of {len(lanes)} orders were handled out of order; order {name} was {worst.sentence()}. "
         f"Cause: {order_causes.WHY[cause]}. Cure: {causes.cure(cause)}."
     )
 
 
-def _label(broker: str) -> str:
-    return next(one.label for one in lab.running() if one.broker == broker)
+def labels(brokers: Collection[str]) -> str:
+    """`Kafka 4.4.0 · native and RabbitMQ 4.0.5 · native`, of these brokers."""
+    return " and ".join(one.label for one in lab.running() if one.broker in brokers)

@@ -2,14 +2,13 @@
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import CancelledError
 from typing import Any
 
 import pandas as pd
 
-from labkit import lab
-from labkit.experiments.ordering.run import Progress, play
+from labkit.experiments.ordering.run import labels, play
 from labkit.experiments.ordering.setting import Setting
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 
 
@@ -27,15 +26,12 @@ def run(
     checked = {name: Setting(**{**shared, **own}) for name, own in settings.items()}  # before anything starts
     rows = {}
     for done, (name, setting) in enumerate(checked.items()):
-        if cancelled is not None and cancelled.is_set():
-            raise CancelledError("the run was cancelled")
-        if progress is not None:
-            progress(done / len(checked), f"{name} …")
+        go_on(cancelled, progress, done / len(checked), f"{name} …")
         found = play(setting, cancelled=cancelled).measures
         counts = {one: int(found[one].value) for one in ("broken", "orders", "wrong_at_end")}
         rows[name] = {**counts, "seconds": found["seconds"].value, "events_per_s": found["events_per_s"].value}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
-    brokers = " and ".join(one.label for one in lab.running() if one.broker in {s.broker for s in checked.values()})
+    brokers = labels({setting.broker for setting in checked.values()})
     seeds = ", ".join(sorted({str(setting.seed) for setting in checked.values()}))
     measures = {
         "broken": Measure(int(table["broken"].sum()), "orders"),

@@ -74,6 +74,11 @@ class Setting:
     def events(self) -> int:
         return self.orders * len(LIFE)
 
+    @property
+    def queue_type(self) -> str:
+        """As RabbitMQ calls it."""
+        return self.queue.partition(",")[0]
+
     def stamp(self) -> str:
         """The setting in a few words, for the foot of a picture."""
         by = "no key" if self.key == "none" else f"key = {self.key}"
@@ -81,8 +86,7 @@ class Setting:
             where = f"{by}, {_count(self.partitions, 'partition')}, {_count(self.consumers, 'consumer')}"
         else:
             queues = 1 if self.key == "none" else self.partitions
-            kind = self.queue.partition(",")[0]
-            where = f"{_count(queues, f'{kind} queue')}, {by}, {_count(self.consumers, 'consumer')}"
+            where = f"{_count(queues, f'{self.queue_type} queue')}, {by}, {_count(self.consumers, 'consumer')}"
             where += f", prefetch {self.prefetch}" + (", single active" if self.single_active else "")
         if self.workers > 1:
             where += f", {self.workers} workers each ({self.sharing})"

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from queue import SimpleQueue
 from zlib import crc32
 
@@ -16,15 +17,15 @@ SERVICE = "warehouse"
 IN_PLACE_S = 0.005  # before the second try, when the event is kept in hand
 
 
+@dataclass(slots=True)
 class Delivery:
     """An event in the hands of a consumer. ack: tells the broker, from any thread. later: gives it away for a retry."""
 
-    __slots__ = ("ack", "channel", "event", "later", "position")
-
-    def __init__(
-        self, event: Event, channel: str, position: int, ack: Callable[[], None], later: Callable[[], None]
-    ) -> None:
-        self.event, self.channel, self.position, self.ack, self.later = event, channel, position, ack, later
+    event: Event
+    channel: str
+    position: int
+    ack: Callable[[], None]
+    later: Callable[[], None]
 
 
 class Run:
@@ -38,8 +39,7 @@ class Run:
         self.reader = Reader(setting.reader, trace)
         self._left = set(self.plan)
         self._failed: set[str] = set()
-        self._waiting: dict[str, int] = {}  # order -> how many of its events are on their way round
-        self._on_way: set[str] = set()
+        self._on_way: dict[str, str] = {}  # event that is on its way round -> its order
         self._lock = threading.Lock()
 
     @property
@@ -50,6 +50,11 @@ class Run:
         """The run cannot go on. The first error is raised in the cell."""
         self.errors.put(error)
         self.done.set()
+
+    def check(self) -> None:
+        """Raise the first error of the run, if there is one."""
+        if not self.errors.empty():
+            raise self.errors.get()
 
     def handle(self, delivery: Delivery, who: str) -> None:
         """Work on one event, with the failures that its plan has for it. Acknowledges it, or gives it away."""
@@ -88,7 +93,8 @@ class Run:
         """Whether an event that failed goes round. One that waits behind another already may not let others pass."""
         if self.setting.retry == "in place" or (self.setting.retry == "parked" and event.id in self._on_way):
             return False
-        self._goes_round(event)
+        with self._lock:
+            self._on_way[event.id] = event.subject
         return True
 
     def _must_park(self, event: Event) -> bool:
@@ -96,39 +102,21 @@ class Run:
         if self.setting.retry != "parked":
             return False
         with self._lock:
-            if event.id in self._on_way or not self._waiting.get(event.subject):
+            if event.id in self._on_way or event.subject not in self._on_way.values():
                 return False
-        self._goes_round(event)
+            self._on_way[event.id] = event.subject
         return True
-
-    def _goes_round(self, event: Event) -> None:
-        with self._lock:
-            if event.id not in self._on_way:
-                self._on_way.add(event.id)
-                self._waiting[event.subject] = self._waiting.get(event.subject, 0) + 1
 
     def _is_done(self, event: Event) -> None:
         with self._lock:
-            if event.id in self._on_way:
-                self._on_way.discard(event.id)
-                self._waiting[event.subject] -= 1
+            self._on_way.pop(event.id, None)
             self._left.discard(event.id)
             if not self._left:
                 self.done.set()
 
     def _row(self, what: str, delivery: Delivery, who: str, note: str) -> None:
-        event = delivery.event
-        self.trace.add(
-            what,
-            event.subject,
-            event.seq,
-            event.id,
-            delivery.channel,
-            delivery.position,
-            who,
-            self.setting.broker,
-            note,
-        )
+        event, place = delivery.event, (delivery.channel, delivery.position)
+        self.trace.add(what, event.subject, event.seq, event.id, *place, who, self.setting.broker, note)
 
 
 class Workers:

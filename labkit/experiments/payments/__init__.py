@@ -1,7 +1,7 @@
 """Lesson 09: how often was the customer charged? Payments, crashes at named points, and the ways to live with them.
 
 Reading order: `steps` (the strategies), `crashes`, `paper` (what must come of it), `ledger`, `hands`, `reading`,
-`charging` (one run); then `compare`, `kill`, `transactions`, `sending`, `race`, `window`, `puzzle`.
+`work` (the lives of a consumer), `side`, `charging` (one run), `outcome`; then `compare`, `kill`, and `ends`.
 
 from labkit.experiments import payments
 payments.run(strategy="work first", broker="kafka").sentence

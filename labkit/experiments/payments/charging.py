@@ -19,7 +19,8 @@ from labkit.experiments.payments.paper import Counts, predict
 from labkit.experiments.payments.setting import Setting
 from labkit.experiments.payments.side import OnKafka, OnRabbitMQ
 from labkit.experiments.payments.steps import CARD, CARD_KEY, PUBLISH, UPSERT, Strategy
-from labkit.experiments.payments.work import Progress, Work
+from labkit.experiments.payments.work import Work
+from labkit.experiments.progress import Progress
 from labkit.measure.result import Result
 
 

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
 
 import pandas as pd
 
@@ -10,7 +9,7 @@ from labkit import lab
 from labkit.experiments.payments import charging
 from labkit.experiments.payments.setting import BROKERS, NAMES, PaymentsError, Setting, one_of
 from labkit.experiments.payments.steps import STRATEGIES
-from labkit.experiments.payments.work import Progress
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 
 
@@ -32,10 +31,7 @@ def run(
     settings = [_setting(name, broker, payments, crash_rate, seed) for name, broker in _pairs(strategies, brokers)]
     found: list[Result] = []
     for at, setting in enumerate(settings):
-        if cancelled is not None and cancelled.is_set():
-            raise CancelledError("the run was cancelled")
-        if progress is not None:
-            progress(at / len(settings), f"{setting.strategy}, {NAMES[setting.broker]}")
+        go_on(cancelled, progress, at / len(settings), f"{setting.strategy}, {NAMES[setting.broker]}")
         found.append(charging.run(setting, cancelled=cancelled))
     return join(*found)
 

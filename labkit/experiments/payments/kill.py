@@ -6,26 +6,23 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import CancelledError
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from labkit import lab
 from labkit.base.settings import course_root
 from labkit.chaos.processes import ServiceError
-from labkit.events.trace import ACKED, Trace
+from labkit.events.trace import ACKED, Trace, read
 from labkit.experiments.payments import crashes, outcome
 from labkit.experiments.payments.charging import orders, placed, side_of, workshop
 from labkit.experiments.payments.ledger import Ledger
 from labkit.experiments.payments.paper import Counts, predict
-from labkit.experiments.payments.setting import BROKERS, NAMES, PaymentsError, one_of, part, whole
+from labkit.experiments.payments.setting import NAMES, PaymentsError, on_offer, part, whole
 from labkit.experiments.payments.side import OnKafka, OnRabbitMQ
 from labkit.experiments.payments.steps import CARD, CARD_KEY, STRATEGIES, UPSERT
 from labkit.experiments.payments.victim import CRASHED
-from labkit.experiments.payments.work import Progress
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 
 _LIFE_S = 40.0
@@ -66,15 +63,11 @@ def run(
 
 
 def _check(strategy: Any, broker: Any, payments: Any, crash_rate: Any, seed: Any) -> None:
-    one_of("strategy", strategy, STRATEGIES)
-    one_of("broker", broker, BROKERS)
+    on_offer(strategy, broker)
     whole("payments", payments, 1, 5000)
     whole("seed", seed)
     part("crash_rate", crash_rate)
-    way = STRATEGIES[strategy]
-    if broker not in way.brokers:
-        raise PaymentsError(f"{NAMES[broker]} does not offer “{strategy}”.", f"take broker={way.brokers[0]!r}")
-    if way.effect in (CARD, CARD_KEY):
+    if STRATEGIES[strategy].effect in (CARD, CARD_KEY):
         raise PaymentsError("The card company is not part of this series.", "take a strategy with the ledger")
 
 
@@ -107,15 +100,12 @@ def _lives(
     acked: set[str] = set()
     life = 0
     while True:
-        if cancelled is not None and cancelled.is_set():
-            raise CancelledError("the run was cancelled")
+        go_on(cancelled, progress, len(struck) / max(len(plan), 1), f"killed {len(struck)} times" if struck else "")
         life += 1
         lines = folder / f"life-{life:04}.jsonl"
         left = {key: point for key, point in plan.items() if key not in struck}
         code = _live({**order, "plan": left, "acked": len(acked), "trace": str(lines)}, folder / "victim.log")
-        told = Trace()
-        told.read_folder(folder)
-        rows = told.rows()
+        rows, _ = read(folder)
         acked = {row.key for row in rows if row.what == ACKED}
         before, struck = len(struck), {row.key: row.note for row in rows if row.what == CRASHED}
         if code == 0:
@@ -124,8 +114,6 @@ def _lives(
             said = (folder / "victim.log").read_text(errors="replace").strip().splitlines()
             raise ServiceError(f"The consumer process ended with code {code}: {(said or ['it said nothing'])[-1]}",
                                "run it again; look at `python -m labkit status`")  # fmt: skip
-        if progress is not None:
-            progress(len(struck) / max(len(plan), 1), f"killed {len(struck)} times")
 
 
 def _live(order: dict[str, Any], log: Path) -> int:
@@ -162,37 +150,17 @@ def _result(
     seed: int,
 ) -> Result:
     total, kills = len(found.keys), len(struck)
-    table = pd.DataFrame(
-        [
-            {
-                "strategy": strategy,
-                "broker": broker,
-                "payments": total,
-                "crashes": kills,
-                "lost": len(found.lost),
-                "doubled": len(found.doubled),
-                "extra": found.extra,
-                "predicted_lost": len(paper.lost),
-                "predicted_doubled": len(paper.doubled),
-                "as_predicted": found.charged == paper.charged,
-                "seconds": seconds,
-            }
-        ]
-    )
-    measures = {
-        "payments": Measure(total, "payments"),
-        "crashes": Measure(kills, "kills"),
-        "lost": Measure(len(found.lost), "customers"),
-        "doubled": Measure(len(found.doubled), "customers"),
-        "extra": Measure(found.extra, "charges"),
-        "predicted_lost": Measure(len(paper.lost), "customers"),
-        "predicted_doubled": Measure(len(paper.doubled), "customers"),
-        "seconds": Measure(seconds, "s"),
-    }
     same = "the same as on paper" if found.charged == paper.charged else "not the same as on paper"
     sentence = (
         f"“{strategy}” on {NAMES[broker]}, {kills} times kill -9 in {total} payments: {len(found.lost)} never charged, "
         f"{len(found.doubled)} charged more than once, {same}."
     )
     provenance = {"broker": outcome.label(broker), "setting": f"{total} payments · {kills} × kill -9 · seed {seed}"}
-    return Result(sentence, table, measures, outcome.wronged(found, struck, trace), provenance, trace)
+    return Result(
+        sentence,
+        outcome.table(strategy, broker, found, paper, kills, seconds),
+        outcome.measures(found, paper, Measure(kills, "kills"), seconds),
+        outcome.wronged(found, struck, trace),
+        provenance,
+        trace,
+    )

@@ -17,46 +17,58 @@ POINT_WORDS = {
 }
 
 
-def row(setting: Setting, found: Counts, paper: Counts, crashes: int, seconds: float) -> dict[str, object]:
-    """One line of a table of strategies."""
-    return {
-        "strategy": setting.strategy,
-        "broker": setting.broker,
-        "payments": setting.payments,
+def table(
+    strategy: str, broker: str, found: Counts, paper: Counts | None, crashes: int, seconds: float
+) -> pd.DataFrame:
+    """The line of one run in a table of strategies. paper: None where the seed alone does not decide."""
+    line = {
+        "strategy": strategy,
+        "broker": broker,
+        "payments": len(found.keys),
         "crashes": crashes,
         "lost": len(found.lost),
         "doubled": len(found.doubled),
         "extra": found.extra,
-        "predicted_lost": len(paper.lost) if setting.exact else None,
-        "predicted_doubled": len(paper.doubled) if setting.exact else None,
-        "as_predicted": found.charged == paper.charged if setting.exact else None,
+        "predicted_lost": len(paper.lost) if paper else None,
+        "predicted_doubled": len(paper.doubled) if paper else None,
+        "as_predicted": found.charged == paper.charged if paper else None,
         "seconds": seconds,
     }
+    return pd.DataFrame([line])
+
+
+def measures(found: Counts, paper: Counts | None, crashes: Measure, seconds: float) -> dict[str, Measure]:
+    """The numbers of one run. paper: as in `table`."""
+    numbers = {
+        "payments": Measure(len(found.keys), "payments"),
+        "crashes": crashes,
+        "lost": Measure(len(found.lost), "customers"),
+        "doubled": Measure(len(found.doubled), "customers"),
+        "extra": Measure(found.extra, "charges"),
+        "seconds": Measure(seconds, "s"),
+    }
+    if paper:
+        numbers["predicted_lost"] = Measure(len(paper.lost), "customers")
+        numbers["predicted_doubled"] = Measure(len(paper.doubled), "customers")
+    return numbers
 
 
 def result(
     setting: Setting, found: Counts, paper: Counts, struck: dict[str, str], trace: Trace, seconds: float
 ) -> Result:
     """The Result of one run."""
-    table = pd.DataFrame([row(setting, found, paper, len(struck), seconds)])
-    measures = {
-        "payments": Measure(setting.payments, "payments"),
-        "crashes": Measure(len(struck), "crashes"),
-        "lost": Measure(len(found.lost), "customers"),
-        "doubled": Measure(len(found.doubled), "customers"),
-        "extra": Measure(found.extra, "charges"),
-        "seconds": Measure(seconds, "s"),
-    }
-    if setting.exact:
-        measures["predicted_lost"] = Measure(len(paper.lost), "customers")
-        measures["predicted_doubled"] = Measure(len(paper.doubled), "customers")
-    provenance = {"broker": label(setting.broker), "setting": setting.stamp()}
+    sure, crashes = paper if setting.exact else None, len(struck)
     return Result(
-        sentence(setting, found, paper, len(struck)), table, measures, wronged(found, struck, trace), provenance, trace
+        sentence(setting, found, sure, crashes),
+        table(setting.strategy, setting.broker, found, sure, crashes, seconds),
+        measures(found, sure, Measure(crashes, "crashes"), seconds),
+        wronged(found, struck, trace),
+        {"broker": label(setting.broker), "setting": setting.stamp()},
+        trace,
     )
 
 
-def sentence(setting: Setting, found: Counts, paper: Counts, crashes: int) -> str:
+def sentence(setting: Setting, found: Counts, paper: Counts | None, crashes: int) -> str:
     """The one to read first."""
     lost, doubled = len(found.lost), len(found.doubled)
     head = f"“{setting.strategy}” on {NAMES[setting.broker]}, {times(crashes)} in {setting.payments:,} payments: "
@@ -67,7 +79,7 @@ def sentence(setting: Setting, found: Counts, paper: Counts, crashes: int) -> st
         more = f" ({found.extra} charges too many)" if found.extra > doubled else ""
         parts.append(f"{doubled} charged more than once{more}")
     tail = "The clock decides here, not the seed alone."
-    if setting.exact:
+    if paper:
         right = found.charged == paper.charged
         tail = "The same customers as on paper." if right else "On paper it would be others."
     return f"{head}{', '.join(parts)}. {tail}"

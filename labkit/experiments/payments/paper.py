@@ -33,10 +33,6 @@ class Counts:
         return sum(max(self.charged.get(key, 0) - 1, 0) for key in self.keys)
 
     @property
-    def untold(self) -> list[str]:
-        return [key for key in self.keys if not self.told.get(key)]
-
-    @property
     def told_twice(self) -> list[str]:
         return [key for key in self.keys if self.told.get(key, 0) > 1]
 

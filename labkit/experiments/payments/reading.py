@@ -4,12 +4,11 @@ Closing without an acknowledgement is what a crash looks like to a broker: what 
 the group's committed offset (Kafka), from the queue (RabbitMQ). `kill` proves that a real kill gives the same counts.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 import confluent_kafka as ck
 import pika
@@ -17,7 +16,7 @@ from pika.exceptions import AMQPError
 
 from labkit.base.errors import BrokerError
 from labkit.brokers import kafka, rabbitmq
-from labkit.brokers.rabbitmq.topology import CURE, refused
+from labkit.brokers.rabbitmq.topology import BROKER, CURE, refused
 from labkit.events.event import Event
 from labkit.events.trace import RECEIVED, Tracer
 from labkit.experiments.payments.crashes import SERVICE
@@ -51,7 +50,7 @@ class KafkaReader:
             {"instance": "one", "session_timeout_ms": 3000, "heartbeat_interval_ms": 500} if joins else {}
         )
         self._consumer = kafka.Consumer(
-            config, group, [topic], trace, SERVICE, fetch_wait_max_ms=20, socket_timeout_ms=10000, **member, **settings
+            config, group, [topic], trace, SERVICE, fetch_wait_max_ms=20, **member, **settings
         )
         if not joins:
             self._consumer.client.unsubscribe()
@@ -98,14 +97,9 @@ class RabbitMQReader:
         if self._automatic:
             yield from self._pushed()
             return
-        events = cast(Generator[rabbitmq.Received, None, None], self._consumer.events(idle_s))
-        try:
-            for received in events:
-                handled = partial(self._consumer.handled, received)
-                yield Delivery(received.event, received.redelivered, received, handled)
-        finally:
-            with suppress(AMQPError):  # a dead connection cannot be told that we stop
-                events.close()
+        for received in self._consumer.events(idle_s):
+            handled = partial(self._consumer.handled, received)
+            yield Delivery(received.event, received.redelivered, received, handled)
         raise BrokerError(f"RabbitMQ has sent nothing for {idle_s:g} s.", CURE)
 
     def _pushed(self) -> Iterator[Delivery | None]:
@@ -115,7 +109,7 @@ class RabbitMQReader:
                 if method is None:
                     return
                 event, tag = Event.from_bytes(body), tag + 1
-                self._trace.add(RECEIVED, event.subject, event.seq, event.id, queue, -1, SERVICE, "rabbitmq")
+                self._trace.add(RECEIVED, event.subject, event.seq, event.id, queue, -1, SERVICE, BROKER)
                 received = rabbitmq.Received(event, body, tag, method.redelivered)
                 yield Delivery(event, method.redelivered, received, partial(self._consumer.handled, received))
         except AMQPError as error:

@@ -26,6 +26,15 @@ whole = partial(checked.whole, PaymentsError)
 part = partial(checked.number, PaymentsError, high=1, what="it is a part of all payments")
 
 
+def on_offer(strategy: str, broker: str) -> None:
+    """Raises PaymentsError unless both are known, NotOnOfferError unless the broker has this strategy."""
+    one_of("strategy", strategy, STRATEGIES)
+    one_of("broker", broker, BROKERS)
+    brokers = STRATEGIES[strategy].brokers
+    if broker not in brokers:
+        raise NotOnOfferError(f"{NAMES[broker]} does not offer “{strategy}”.", f"take broker={brokers[0]!r}")
+
+
 @dataclass(frozen=True)
 class Setting:
     """One way to take payments. Meanings stand at `payments.run`."""
@@ -39,8 +48,7 @@ class Setting:
     prefetch: int = 20
 
     def __post_init__(self) -> None:
-        one_of("strategy", self.strategy, STRATEGIES)
-        one_of("broker", self.broker, BROKERS)
+        on_offer(self.strategy, self.broker)
         whole("seed", self.seed)
         whole("payments", self.payments, 1, 5000)
         whole("batch", self.batch, 1, 1000)
@@ -50,17 +58,12 @@ class Setting:
 
     def _together(self) -> None:
         """What is well each by itself, and not together."""
-        way = self.way
-        if self.broker not in way.brokers:
-            raise NotOnOfferError(
-                f"{NAMES[self.broker]} does not offer “{self.strategy}”.", f"take broker={way.brokers[0]!r}"
-            )
         if self.strategy == "automatic commit":
             raise PaymentsError(
                 "A consumer that is closed in peace commits by itself: only a killed one shows automatic commit.",
                 "take `labkit.experiments.payments.kill.run(strategy='automatic commit')`",
             )
-        if self.batch > 1 and not way.acks_last:
+        if self.batch > 1 and not self.way.acks_last:
             raise PaymentsError(
                 f"“{self.strategy}” cannot acknowledge in batches of {self.batch}: it does not acknowledge last.",
                 "give batch=1",

@@ -14,17 +14,17 @@ from labkit.experiments.payments.reading import QUEUE_TYPE, KafkaReader, RabbitM
 
 
 class OnKafka:
-    """One topic with one partition, and one for PaymentTaken. `close` deletes both."""
+    """One topic with one partition (`name`), and one for PaymentTaken (`taken`). `close` deletes both."""
 
     def __init__(self, config: Mapping[str, Any], trace: Trace) -> None:
         self._config, self._trace = config, trace
         self.name = names.fresh("payments")
-        self._told = f"{self.name}.taken"
+        self.taken = f"{self.name}.taken"
         self._producer: kafka.Producer | None = None
 
     def open(self, events: Sequence[Event]) -> None:
         """Make the topics, and put the events there. Raises BrokerError."""
-        kafka.create_topics(self._config, {self.name: 1, self._told: 1})
+        kafka.create_topics(self._config, {self.name: 1, self.taken: 1})
         self._producer = kafka.Producer(self._config, self._trace, "checkout", linger_ms=1)
         for event in events:
             self._producer.publish(event, self.name)
@@ -37,17 +37,17 @@ class OnKafka:
     def tell(self, event: Event) -> None:
         """Publish PaymentTaken, and return when it is confirmed."""
         assert self._producer
-        self._producer.publish(event.caused("PaymentTaken", "/shop/payment", {}), self._told)
+        self._producer.publish(event.caused("PaymentTaken", "/shop/payment", {}), self.taken)
         self._producer.flush()
 
     def told(self) -> dict[str, int]:
         """order -> how many PaymentTaken there are."""
-        return counting.in_topic(self._config, self._told)
+        return counting.in_topic(self._config, self.taken)
 
     def close(self) -> None:
         if self._producer is not None:
             self._producer.client.purge()
-        kafka.delete_topics(self._config, [self.name, self._told])
+        kafka.delete_topics(self._config, [self.name, self.taken])
 
 
 class OnRabbitMQ:

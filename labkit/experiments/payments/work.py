@@ -2,13 +2,12 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 
 from labkit.experiments.payments.crashes import Crash, Strikes
 from labkit.experiments.payments.reading import Delivery, KafkaReader, RabbitMQReader
 from labkit.experiments.payments.steps import Hands, Strategy, perform
+from labkit.experiments.progress import Progress, go_on
 
-Progress = Callable[[float | None, str], None]
 Reader = KafkaReader | RabbitMQReader
 
 
@@ -51,8 +50,7 @@ class Work:
         """One life: until all is done, or the crash."""
         self._waiting = 0
         for delivery in reader.deliveries():
-            if self._cancelled is not None and self._cancelled.is_set():
-                raise CancelledError("the run was cancelled")
+            go_on(self._cancelled)
             if delivery is None:
                 continue
             self._take(reader, delivery)

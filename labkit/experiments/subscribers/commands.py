@@ -13,6 +13,7 @@ from labkit.base import names
 from labkit.base.errors import NotInTimeError
 from labkit.base.wait import until
 from labkit.brokers import kafka, rabbitmq
+from labkit.brokers.rabbitmq import topology
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
 from labkit.experiments.coupling_shop import Brokers
@@ -50,8 +51,8 @@ def run(n: int = 12, brokers: Brokers | None = None) -> Result:
     table = pd.DataFrame(rows)
     counts = summary(table)
     numbers = {
-        f"{broker}_{way.replace(' ', '_')}_{what}": Measure(int(line[what]), "orders")
-        for broker, way, line in ((row["broker"], row["way"], row) for row in counts.reset_index().to_dict("records"))
+        f"{line['broker']}_{line['way'].replace(' ', '_')}_{what}": Measure(int(line[what]), "orders")
+        for line in counts.reset_index().to_dict("records")
         for what in ("reservations", "twice")
     }
     twice = counts["twice"].groupby(level="way").sum()
@@ -82,7 +83,8 @@ def _kafka(brokers: Brokers, commands: Sequence[Event], groups: Sequence[str]) -
         copies = [kafka.Consumer(brokers.kafka, f"{topic}.{group}", [topic]) for group in groups]
         for copy in copies:
             end.callback(copy.close)
-        until(lambda: _all_have_partitions(copies, 2 * len(set(groups))), 30, "every copy has partitions to read")
+        members, partitions = [copy.client for copy in copies], 2 * len(set(groups))
+        until(lambda: kafka.shared_out(members, partitions), 30, "every copy has partitions to read")
         producer = kafka.Producer(brokers.kafka)
         end.callback(producer.close)
         for command in commands:
@@ -101,17 +103,6 @@ def _kafka(brokers: Brokers, commands: Sequence[Event], groups: Sequence[str]) -
         return reserve.done
 
 
-def _all_have_partitions(copies: Sequence[kafka.Consumer], partitions: int) -> bool:
-    """Whether the groups have shared out their partitions. Nothing is published yet, so no poll brings anything.
-
-    The first member of a group could otherwise have read all before the second is there.
-    """
-    for copy in copies:
-        copy.poll(0.02)
-    held = [len(copy.client.assignment()) for copy in copies]
-    return min(held) > 0 and sum(held) == partitions
-
-
 def _rabbitmq(brokers: Brokers, commands: Sequence[Event], queues: Sequence[str]) -> Done:
     """Publish to an exchange that copies into every queue bound to it; the copies of inventory take turns."""
     parameters, exchange = pika.URLParameters(brokers.rabbitmq), names.fresh("commands")
@@ -126,9 +117,7 @@ def _rabbitmq(brokers: Brokers, commands: Sequence[Event], queues: Sequence[str]
         for command in commands:
             publisher.publish(command, exchange, command.subject)
         publisher.flush()
-        connection = pika.BlockingConnection(parameters)
-        end.callback(connection.close)
-        channel = connection.channel()
+        channel = end.enter_context(topology.channel(parameters))
         reserve = _Reserving()
 
         def take(copy: int) -> bool:

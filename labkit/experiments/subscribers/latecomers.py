@@ -59,10 +59,10 @@ def run(
         raise ValueError("this run compares both brokers; give it both")
     go_on(cancelled, progress, 0, "inventory subscribes …")
     with Shop(used, services=("storefront", "inventory"), rate=rate) as shop:
-        _publish(shop, FIRST, "acked")
+        _publish(shop, FIRST, words.ACKED)
         shop.leave("inventory")
         go_on(cancelled, progress, 0.3, "orders come, and nobody is there …")
-        _publish(shop, FIRST + n, "confirmed")
+        _publish(shop, FIRST + n, words.CONFIRMED)
         shop.leave("storefront")
         go_on(cancelled, progress, 0.5, "the publisher has ended; subscribers start …")
         with ThreadPoolExecutor(len(LATE)) as all_at_once:

@@ -1,6 +1,6 @@
 """Lesson 02: orders flow from one publisher, and others react. One joins, one is slow, one raises: who notices?
 
-The lesson's other experiments: `subscribers_late`, `subscribers_command`. `subscribers_table` counts.
+The lesson's other experiments: `latecomers`, `commands`. `table` counts.
 """
 
 import json
@@ -44,7 +44,7 @@ def run(
     slow: this subscriber takes `delay_ms` for an order, one at a time, in the third quarter of `seconds`. raises:
     this one raises whatever it is handed. fraud_joins: fraud is started after so many seconds of orders, 0 for never.
     broker: one of BROKERS. Orders flow until fraud has been there for a quarter of `seconds`, or longer.
-    Takes about seconds + 4. deliveries: one row per order and subscriber (`subscribers_table.deliveries`).
+    Takes about seconds + 4. deliveries: one row per order and subscriber (`table.deliveries`).
     measures: moments in seconds, and per subscriber and broker. Raises ValueError for a word that is none of these,
     NotInTimeError when the brokers do not come to an end.
     """

@@ -48,8 +48,7 @@ def run(
         except BaseException:
             teller.stop.set()  # the others end before their next question
             raise
-    place = {(slug, name): i for i, (slug, name) in enumerate((slug, name) for slug in slugs for name in names)}
-    return _result(sorted(found, key=lambda one: place[one.question, one.backend]), there)
+    return _result(sorted(found, key=lambda one: (slugs.index(one.question), names.index(one.backend))), there)
 
 
 class _Teller:

@@ -10,6 +10,7 @@ from labkit.events.trace import ACKED, CONFIRMED, FAILED, HANDLED, PUBLISHED, RE
 GIVEN_BACK = "given back"  # by its consumer, before it was handled: nacked, or sought back to
 KILLED = "killed"  # a consumer or a broker, by `kill -9`
 STARTED = "started"  # the broker again, on the data it had
+MARK = "mark"  # key of an event that only shows how far a reader has come
 PATIENCE_S = 20.0  # how long a broker may take for one step on a very busy machine
 
 
@@ -54,12 +55,17 @@ def orders(n: int, keys: int = 1) -> list[Event]:
     return [Event("OrderPlaced", "/shop/checkout", f"order-{i % keys}", {"n": i}, seq=i // keys + 1) for i in range(n)]
 
 
+def mark() -> Event:
+    """An event behind all others: who has it would have had the others too."""
+    return Event("OrderPlaced", "/shop/checkout", MARK, {}, seq=1)
+
+
 def of(rows: tuple[Row, ...], what: str, who: str | None = None) -> Iterator[Row]:
     """The rows with that word, of one consumer or of all."""
     return (row for row in rows if row.what == what and (who is None or row.who == who))
 
 
 __all__ = [
-    "ACKED", "CONFIRMED", "FAILED", "GIVEN_BACK", "HANDLED", "KILLED", "PATIENCE_S", "PUBLISHED", "RECEIVED", "STARTED",
-    "Case", "NoEvidenceError", "Notes", "Row", "of", "orders",
+    "ACKED", "CONFIRMED", "FAILED", "GIVEN_BACK", "HANDLED", "KILLED", "MARK", "PATIENCE_S", "PUBLISHED", "RECEIVED",
+    "STARTED", "Case", "NoEvidenceError", "Notes", "Row", "mark", "of", "orders",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from labkit.experiments.truth.cases import (
     GIVEN_BACK,
     HANDLED,
     KILLED,
+    MARK,
     PUBLISHED,
     RECEIVED,
     NoEvidenceError,
@@ -25,8 +26,8 @@ Rows = tuple[Row, ...]
 Judge = Callable[[Rows], bool | None]
 
 MEGABYTE = 1_000_000
-LATE, FIRST, SECOND, SLOW, FAST = "late reader", "consumer#1", "consumer#2", "slow", "fast"  # who, in the rows
-MARK = "mark"  # key of an event that only shows how far a reader has come
+# Who, in the rows. ONE: the only consumer there is.
+ONE, LATE, FIRST, SECOND, SLOW, FAST = "consumer", "late reader", "consumer#1", "consumer#2", "slow", "fast"
 SHORT_LIVED, URGENT = "short-lived", "urgent"  # notes on a published event
 
 

@@ -5,11 +5,12 @@ from time import monotonic
 from typing import Any
 
 import confluent_kafka as ck
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # exported without saying so
 
 from labkit.base import wait
+from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.base.names import fresh
-from labkit.brokers.kafka.topics import delete_topics, quiet
+from labkit.brokers.kafka.groups import shared_out
+from labkit.brokers.kafka.topics import create_topics, delete_topics, dotted, quiet
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
 from labkit.experiments.truth.cases import (
@@ -20,7 +21,6 @@ from labkit.experiments.truth.cases import (
     PATIENCE_S,
     PUBLISHED,
     RECEIVED,
-    NoEvidenceError,
     Notes,
 )
 
@@ -47,14 +47,12 @@ class KafkaHands(Notes):
             self.producer().list_topics(name, timeout=PATIENCE_S)
             return name
         self._topics.append(name)
-        new = NewTopic(name, PARTITIONS, config=_dotted(settings))
-        admin = AdminClient(self.config)
 
         def made() -> bool:
             try:
-                admin.create_topics([new], request_timeout=PATIENCE_S)[name].result(PATIENCE_S)
-            except ck.KafkaException as error:
-                return bool(error.args[0].code() == ck.KafkaError.TOPIC_ALREADY_EXISTS)
+                create_topics(self.config, {name: PARTITIONS}, **settings)
+            except (BrokerError, NotInTimeError):
+                return False
             return True
 
         wait.until(made, PATIENCE_S, "Kafka makes a topic")  # one that was frozen takes none for a moment
@@ -62,7 +60,7 @@ class KafkaHands(Notes):
 
     def producer(self, **settings: Any) -> ck.Producer:
         mine = {"acks": "all", "enable.idempotence": True, "message.timeout.ms": int(PATIENCE_S * 1000)}
-        return ck.Producer({**mine, **self.config, **_dotted(settings)})
+        return ck.Producer({**mine, **self.config, **dotted(settings)})
 
     def send(self, topic: str, events: Iterable[Event], note: str = "", producer: ck.Producer | None = None,
              **options: Any) -> None:  # fmt: skip
@@ -96,7 +94,7 @@ class KafkaHands(Notes):
         """A member of a group (by default of a new one), which reads a new topic from its beginning."""
         mine = {"group.id": group or fresh("truth"), "enable.auto.commit": False, "auto.offset.reset": "earliest"}
         mine |= {"fetch.message.max.bytes": 30_000_000, "fetch.wait.max.ms": 50}
-        consumer = ck.Consumer({**mine, **self.config, **_dotted(settings)})
+        consumer = ck.Consumer({**mine, **self.config, **dotted(settings)})
         consumer.subscribe([topic])
         return consumer
 
@@ -151,14 +149,8 @@ class KafkaHands(Notes):
 
     def join(self, consumers: Sequence[ck.Consumer]) -> None:
         """Wait until these have shared the topic's partitions among them. Nothing may be in the topic yet."""
-        end = monotonic() + PATIENCE_S
-        while monotonic() < end:
-            for consumer in consumers:
-                consumer.poll(0.05)
-            held = [len(consumer.assignment()) for consumer in consumers]
-            if all(held) and sum(held) == PARTITIONS:
-                return
-        raise NoEvidenceError("Two consumers of one group did not both get partitions.", "ask again")
+        what = "every consumer of the group has partitions"
+        wait.until(lambda: shared_out(consumers, PARTITIONS), PATIENCE_S, what, every_s=0)
 
     def until_time(self, at_ns: int) -> None:
         """Let that moment pass."""
@@ -167,11 +159,6 @@ class KafkaHands(Notes):
     def close(self) -> None:
         delete_topics(self.config, self._topics)
         self._topics.clear()
-
-
-def _dotted(settings: dict[str, Any]) -> dict[str, Any]:
-    """As Kafka calls them: `linger.ms`. Callbacks keep their names."""
-    return {name if name.endswith("_cb") else name.replace("_", "."): value for name, value in settings.items()}
 
 
 def _channel(message: ck.Message) -> str:

@@ -8,10 +8,9 @@ import confluent_kafka as ck
 from labkit.base.names import fresh
 from labkit.experiments.truth import victim
 from labkit.experiments.truth.cases import CONFIRMED, GIVEN_BACK, HANDLED, Case, of, orders
-from labkit.experiments.truth.judges import FAST, FIRST, LATE, SECOND, SLOW
+from labkit.experiments.truth.judges import FAST, FIRST, LATE, ONE, SECOND, SLOW
 from labkit.experiments.truth.kafka_hands import KafkaHands
 
-ONE = "consumer"
 N = 32
 
 

@@ -15,11 +15,10 @@ from labkit.base import wait
 from labkit.base.names import fresh
 from labkit.events.event import Event
 from labkit.events.trace import DUE, now_ns
-from labkit.experiments.truth.cases import PATIENCE_S, Case, orders
-from labkit.experiments.truth.judges import LATE, MARK, SHORT_LIVED, URGENT
+from labkit.experiments.truth.cases import PATIENCE_S, Case, mark, orders
+from labkit.experiments.truth.judges import LATE, ONE, SHORT_LIVED, URGENT
 from labkit.experiments.truth.kafka_hands import KafkaHands
 
-ONE = "consumer"
 AHEAD_S = 5.0  # how far in the future an event is due
 TWO_MB = 2_000_000
 
@@ -77,25 +76,29 @@ def priority(kafka: KafkaHands) -> Iterator[Case]:
 
 def expiry(kafka: KafkaHands) -> Iterator[Case]:
     """A topic whose events may be deleted after 100 ms; beside it one in which the event only says so."""
-    short, mark = orders(1)[0], Event("OrderPlaced", "/shop/checkout", MARK, {}, seq=1)
+    short, behind = orders(1)[0], mark()
     topic = kafka.topic(retention_ms="100", segment_ms="100")
     kafka.send(topic, [short], SHORT_LIVED, partition=0)
-    consumer = ck.Consumer({**kafka.config, "group.id": fresh("truth")})
-    try:
-        if not kafka.standin:
-            place = ck.TopicPartition(topic, 0)
-            gone = lambda: consumer.get_watermark_offsets(place, timeout=PATIENCE_S)[0] > 0  # noqa: E731
-            wait.until(gone, PATIENCE_S, "Kafka has deleted what is older than retention.ms")
-    finally:
-        consumer.close()
+    if not kafka.standin:
+        _until_deleted(kafka, topic)
     # An hour young, or it would be deleted before it is read.
-    kafka.send(topic, [mark], partition=0, timestamp=int((time.time() + 3000) * 1000))
+    kafka.send(topic, [behind], partition=0, timestamp=int((time.time() + 3000) * 1000))
     kafka.read(topic, LATE, kafka.stored(topic))
     if not kafka.standin:
         yield kafka.case("a time for the whole topic, retention.ms", "whole topic")
     topic = kafka.topic()
     kafka.send(topic, [short], SHORT_LIVED, partition=0, headers={"expiration": "100"})
     kafka.until_time(now_ns() + 200_000_000)
-    kafka.send(topic, [mark], partition=0)
+    kafka.send(topic, [behind], partition=0)
     kafka.read(topic, LATE, 2)
     yield kafka.case("a time for one event: a header changes nothing")
+
+
+def _until_deleted(kafka: KafkaHands, topic: str) -> None:
+    place = ck.TopicPartition(topic, 0)
+    with closing(ck.Consumer({**kafka.config, "group.id": fresh("truth")})) as consumer:
+        wait.until(
+            lambda: consumer.get_watermark_offsets(place, timeout=PATIENCE_S)[0] > 0,
+            PATIENCE_S,
+            "Kafka has deleted what is older than retention.ms",
+        )

@@ -1,52 +1,25 @@
-"""Probes that kill a broker: one of their own, never the lab's. It lives in a folder that goes with it."""
+"""Probes that kill a broker: one of their own, never the lab's."""
 
 import os
-import shutil
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
 
 from pika.exceptions import AMQPError
 
-from labkit.base import settings, wait
+from labkit.base import wait
 from labkit.base.errors import BrokerError
-from labkit.base.names import fresh
 from labkit.events.trace import Trace, now_ns
-from labkit.experiments.truth.cases import (
-    KILLED,
-    PATIENCE_S,
-    STARTED,
-    Case,
-    orders,
-)
+from labkit.experiments.own_broker import own_broker
+from labkit.experiments.truth.cases import KILLED, PATIENCE_S, STARTED, Case, mark, orders
 from labkit.experiments.truth.judges import LATE
 from labkit.experiments.truth.kafka_hands import KafkaHands
 from labkit.experiments.truth.rabbitmq_hands import RabbitHands, reason
-from labkit.experiments.truth.rabbitmq_reading import mark
 from labkit.provision import embedded
-from labkit.provision.model import Place, Say, Started
+from labkit.provision.model import Started
 
 N = 20
 SETTLED_S = 2.0  # a quorum queue that was declared within the last second before a `kill -9` may be lost
 KINDS = ("classic", "quorum", "stream")
-
-
-@contextmanager
-def own(start: Callable[[Place, Say], Started]) -> Iterator[Started]:
-    """A broker for the length of a `with`, its data and log in a folder of its own. Raises BrokerError."""
-    found = settings.read()
-    home = found.home / "work" / fresh("truth")
-    place = Place(replace(found, home=home), home / "run")
-    place.run.mkdir(parents=True)
-    try:
-        started = start(place, lambda _: None)
-        try:
-            yield started
-        finally:
-            started.stop()
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def kill(started: Started) -> None:
@@ -61,7 +34,7 @@ def kafka_kill(kafka: KafkaHands, started: Started) -> Iterator[Case]:
     kill(started)
     kafka.row(KILLED, who="broker", note="kill -9")
     if started.revive is None:
-        with own(embedded.start_kafka) as again:  # it has no data to start on
+        with own_broker(embedded.start_kafka) as (again, _):  # it has no data to start on
             after = KafkaHands(again.running.client, standin=True)
             after.producer().list_topics(topic, timeout=PATIENCE_S)
             after.read(topic, LATE, after.stored(topic))

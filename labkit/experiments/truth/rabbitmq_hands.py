@@ -10,7 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
 from labkit.base.names import fresh
-from labkit.brokers.rabbitmq.topology import connect
+from labkit.brokers.rabbitmq.topology import connect, dashed, delete
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
 from labkit.experiments.truth.cases import (
@@ -57,9 +57,9 @@ class RabbitHands(Notes):
     def queue(self, kind: str = "", **arguments: Any) -> str:
         """A new durable queue. arguments: its own, with `_` for `-`. Raises pika's ChannelClosedByBroker."""
         name = fresh("truth")
-        own = {key.replace("_", "-"): value for key, value in arguments.items()}
+        own = {"x-queue-type": kind or self.kind, **dashed(arguments)}
         with self.channel() as channel:
-            channel.queue_declare(name, durable=True, arguments={"x-queue-type": kind or self.kind, **own})
+            channel.queue_declare(name, durable=True, arguments=own)
         self._queues.append(name)
         return name
 
@@ -154,16 +154,9 @@ class RabbitHands(Notes):
         self._connection = connect(pika.URLParameters(self.url))
 
     def close(self) -> None:
-        """Delete what was made, and hang up."""
-        try:
-            if self._connection.is_open:
-                with self.channel() as channel:
-                    for queue in self._queues:
-                        channel.queue_delete(queue)
-                    for exchange in self._exchanges:
-                        channel.exchange_delete(exchange)
-        finally:
-            self.hang_up()
+        """Hang up, and delete what was made. Raises BrokerError."""
+        self.hang_up()
+        delete(pika.URLParameters(self.url), *self._queues, exchanges=tuple(self._exchanges))
 
 
 def reason(error: Exception) -> str:

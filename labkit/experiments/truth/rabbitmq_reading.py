@@ -7,17 +7,14 @@ from typing import Any
 
 from labkit.events.event import Event
 from labkit.experiments.truth import victim
-from labkit.experiments.truth.cases import ACKED, GIVEN_BACK, HANDLED, PATIENCE_S, Case, NoEvidenceError, orders
-from labkit.experiments.truth.judges import FAST, FIRST, LATE, MARK, SECOND, SLOW
+from labkit.experiments.truth.cases import ACKED, GIVEN_BACK, HANDLED, PATIENCE_S, Case, NoEvidenceError, mark, orders
+from labkit.experiments.truth.judges import FAST, FIRST, LATE, ONE, SECOND, SLOW
 from labkit.experiments.truth.rabbitmq_hands import FIRST_OFFSET, RabbitHands
 
-ONE = "consumer"
+Inbox = list[tuple[str, Event, Any, int]]
+"""Who got which event, on which channel, under which tag. Nobody has acknowledged it."""
+
 LINGERS_S = 2.0  # how long a consumer sits on an event to see whether another overtakes it
-
-
-def mark() -> Event:
-    """An event behind all others: who has it would have had the others too."""
-    return Event("OrderPlaced", "/shop/checkout", MARK, {}, seq=1)
 
 
 def key_order(rabbit: RabbitHands) -> Iterator[Case]:
@@ -44,11 +41,9 @@ def _two(rabbit: RabbitHands, queue: str, lingers_s: float) -> None:
     """Whoever gets the first event sits on it, until the other has one or has got none for so long."""
     events = orders(4)
     rabbit.send(queue, events)
-    inbox: list[tuple[str, Event, Any, int]] = []
+    inbox: Inbox = []
     for who in (FIRST, SECOND):
-        channel = rabbit.channel(prefetch=1)
-        arguments = FIRST_OFFSET if rabbit.stream else {}
-        channel.basic_consume(queue, partial(_take, rabbit, inbox, who, queue), arguments=arguments)
+        _listen(rabbit, inbox, who, queue, prefetch=1)
     _until(rabbit, lambda: inbox)
     held = inbox.pop(0)
     _until(rabbit, lambda: inbox, lingers_s)
@@ -63,7 +58,16 @@ def _two(rabbit: RabbitHands, queue: str, lingers_s: float) -> None:
         done.append(event.id)
 
 
-def _take(rabbit: RabbitHands, inbox: list[Any], who: str, queue: str, channel: Any, method: Any, properties: Any,
+def _listen(
+    rabbit: RabbitHands, inbox: Inbox, who: str, queue: str, prefetch: int, offset: int | str | None = "first"
+) -> None:
+    """Consume the queue into the inbox, on a channel of its own. offset: where in a stream to begin; None: not said."""
+    arguments = {"x-stream-offset": offset} if rabbit.stream and offset is not None else {}
+    take = partial(_take, rabbit, inbox, who, queue)
+    rabbit.channel(prefetch=prefetch).basic_consume(queue, take, arguments=arguments)
+
+
+def _take(rabbit: RabbitHands, inbox: Inbox, who: str, queue: str, channel: Any, method: Any, properties: Any,
           raw: bytes) -> None:  # fmt: skip
     event = Event.from_bytes(raw)
     rabbit.received(event, raw, properties, who, queue, method.redelivered)
@@ -94,10 +98,8 @@ def put_back(rabbit: RabbitHands) -> Iterator[Case]:
 def _nack(rabbit: RabbitHands, prefetch: int) -> None:
     queue, events, behind = rabbit.queue(), orders(5), mark()
     rabbit.send(queue, [*events, behind] if rabbit.stream else events)
-    inbox: list[tuple[str, Event, Any, int]] = []
-    consuming = rabbit.channel(prefetch=prefetch)
-    arguments = FIRST_OFFSET if rabbit.stream else {}
-    consuming.basic_consume(queue, partial(_take, rabbit, inbox, ONE, queue), arguments=arguments)
+    inbox: Inbox = []
+    _listen(rabbit, inbox, ONE, queue, prefetch)
     _until(rabbit, lambda: len(inbox) >= min(prefetch, len(events)))
     done: set[str] = set()
     given_back = False
@@ -145,10 +147,8 @@ def crash(rabbit: RabbitHands) -> Iterator[Case]:
 
 def _read_from(rabbit: RabbitHands, queue: str, offset: int | None, behind: Event) -> None:
     """As SECOND, until the event that is sent once the consumer listens."""
-    inbox: list[tuple[str, Event, Any, int]] = []
-    consuming = rabbit.channel(prefetch=10)
-    arguments = {} if offset is None else {"x-stream-offset": offset}
-    consuming.basic_consume(queue, partial(_take, rabbit, inbox, SECOND, queue), arguments=arguments)
+    inbox: Inbox = []
+    _listen(rabbit, inbox, SECOND, queue, prefetch=10, offset=offset)
     rabbit.send(queue, [behind])
     if not _until(rabbit, lambda: any(event.id == behind.id for _, event, _, _ in inbox)):
         raise NoEvidenceError("The second reader got nothing.", "ask again")
@@ -174,9 +174,8 @@ def slow_reader(rabbit: RabbitHands) -> Iterator[Case]:
         rabbit.bind(slow, exchange)
         rabbit.bind(fast, exchange)
     rabbit.send("" if exchange else slow, orders(8, keys=4), exchange=exchange)
-    inbox: list[tuple[str, Event, Any, int]] = []
-    arguments = FIRST_OFFSET if rabbit.stream else {}
-    rabbit.channel(prefetch=1).basic_consume(slow, partial(_take, rabbit, inbox, SLOW, slow), arguments=arguments)
+    inbox: Inbox = []
+    _listen(rabbit, inbox, SLOW, slow, prefetch=1)
     _until(rabbit, lambda: inbox)
     rabbit.read(fast, FAST, 8)
     _, event, channel, tag = inbox.pop(0)

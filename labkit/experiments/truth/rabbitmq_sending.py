@@ -7,13 +7,11 @@ from pika.exceptions import ChannelClosedByBroker
 
 from labkit.events.event import Event
 from labkit.events.trace import DUE, now_ns
-from labkit.experiments.truth.cases import FAILED, PATIENCE_S, PUBLISHED, Case, orders
-from labkit.experiments.truth.judges import LATE, SHORT_LIVED, URGENT
+from labkit.experiments.truth.cases import FAILED, PATIENCE_S, PUBLISHED, Case, mark, orders
+from labkit.experiments.truth.judges import LATE, ONE, SHORT_LIVED, URGENT
 from labkit.experiments.truth.lost_confirm import publish_and_lose_the_confirm
 from labkit.experiments.truth.rabbitmq_hands import RabbitHands, reason
-from labkit.experiments.truth.rabbitmq_reading import mark
 
-ONE = "consumer"
 WAITS_MS = 300  # how long an event waits in the waiting queue
 FAR_MS = 5000  # due in a future that is too far for a busy machine to get there by chance
 LIMIT = 16 * 1024 * 1024  # bytes: RabbitMQ 4's max_message_size

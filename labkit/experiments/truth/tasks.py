@@ -10,6 +10,7 @@ from pika.exceptions import AMQPError
 
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.brokers.rabbitmq.topology import CURE
+from labkit.experiments.own_broker import own_broker
 from labkit.experiments.truth import (
     kafka_reading,
     kafka_sending,
@@ -74,17 +75,18 @@ def plan(slugs: Sequence[str], names: Sequence[str], there: Mapping[str, Running
     """Tasks that may run side by side: one a backend, and one for each broker that is to be killed."""
     tasks = list(_kafka(slugs, names, there.get("kafka")))
     rabbitmq = there.get("rabbitmq")
-    for name in (name for name in names if name.startswith("rabbitmq-")):
-        wanted = [slug for slug in slugs if slug in RABBITMQ]
+    queues = [name for name in names if name.startswith("rabbitmq-")]
+    wanted = [slug for slug in slugs if slug in RABBITMQ]
+    for name in queues:
         if rabbitmq is None:
             tasks.append(_refuse(slugs, name, "no RabbitMQ runs here"))
         elif wanted:
             tasks.append(_on_rabbitmq(wanted, name, rabbitmq))
-    kinds = [name for name in names if name.startswith("rabbitmq-")] if "kill" in slugs and rabbitmq else []
-    if kinds and rabbitmq and rabbitmq.source == "native":
-        tasks.append(_kill_rabbitmq(kinds))
-    else:
-        tasks += [_refuse(["kill"], name, _not_ours(rabbitmq)) for name in kinds]
+    if queues and rabbitmq is not None and "kill" in slugs:
+        if rabbitmq.source == "native":
+            tasks.append(_kill_rabbitmq(queues))
+        else:
+            tasks += [_refuse(["kill"], name, _not_ours(rabbitmq)) for name in queues]
     return tasks
 
 
@@ -113,8 +115,8 @@ def _real_kafka(usual: list[str], broken: list[str], kafka: Running | None) -> I
         yield _refuse(broken, "kafka", _not_ours(kafka))
 
 
-def _not_ours(broker: Running | None) -> str:
-    return f"the broker is {broker.source if broker else 'away'}, and only a native one can be started to be killed"
+def _not_ours(broker: Running) -> str:
+    return f"the broker is {broker.source}, and only a native one can be started to be killed"
 
 
 def _refuse(slugs: Sequence[str], name: str, why: str) -> Task:
@@ -146,7 +148,7 @@ def _ask_kafka(hands: KafkaHands, name: str, slugs: Iterable[str], tell: Tell) -
 
 def _on_standin(slugs: Sequence[str]) -> Task:
     def ask(tell: Tell) -> list[Answer]:
-        with outage.own(embedded.start_kafka) as started:
+        with own_broker(embedded.start_kafka) as (started, _):
             return _ask_kafka(KafkaHands(started.running.client, standin=True), STANDIN, slugs, tell)
 
     return ask
@@ -155,7 +157,7 @@ def _on_standin(slugs: Sequence[str]) -> Task:
 def _break_kafka(slugs: Sequence[str], name: str, start: Callable[[Place, Say], Started]) -> Task:
     def ask(tell: Tell) -> list[Answer]:
         answers = []
-        with outage.own(start) as started:
+        with own_broker(start) as (started, _):
             hands = KafkaHands(started.running.client, standin=name == STANDIN)
             for slug in sorted(slugs, key="kill".__eq__):  # what is killed last may stay dead
                 tell(slug, name)
@@ -187,7 +189,7 @@ def _kill_rabbitmq(names: Sequence[str]) -> Task:
     def ask(tell: Tell) -> list[Answer]:
         for name in names:
             tell("kill", name)
-        with outage.own(native_rabbitmq.start) as started:
+        with own_broker(native_rabbitmq.start) as (started, _):
             cases = outage.rabbitmq_kill(started)
         return [judged("kill", name, cases[name.partition("-")[2]]) for name in names]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.measure.order import SAID
@@ -13,6 +13,12 @@ _KEEPS, _FORGETS = "What is read stays in the log.", "What is acknowledged is go
 _BOTH = "A log keeps what was read. A queue forgets what was acknowledged."
 _ALIGNED = "Each broker's clock starts at its own first event."
 _NOT_READ = "No row says where it went: not read."
+_WRONG = {  # mark -> what has happened, the first being the most telling
+    "late": "comes too late",
+    "twice": "is handled twice",
+    "refused": "is refused",
+    "lost": "is never handled",
+}
 
 
 def of_key(scene: Scene, k: int) -> dict[str, Any]:
@@ -36,10 +42,10 @@ def phrase(scene: Scene, board: Mapping[str, Any], k: int) -> str:
     mine = [cell for cell in board["cells"] if cell["k"] == k]
     if not mine:
         return "no event"
-    for mark, words in (("late", _overtaken), ("twice", _twice), ("refused", _refused), ("lost", _lost)):
-        wrong = [cell for cell in mine if mark in cell["marks"]]
+    for mark, words in _WRONG.items():
+        wrong = next((cell for cell in mine if mark in cell["marks"]), None)
         if wrong:
-            return words(scene, wrong, mine)
+            return _overtaken(scene, wrong, mine) if mark == "late" else f"{_said(scene, wrong)} {words}"
     unread = [cell for cell in mine if not cell["trips"]]
     if unread:
         every = "its event was" if len(mine) == 1 else "all its events were"
@@ -56,7 +62,7 @@ def subtitle(scene: Scene) -> str:
 
 def event(scene: Scene, cell: Mapping[str, Any]) -> str:
     """`event 2 (paid)`."""
-    kind = scene["types"][cell["e"]] if cell["e"] >= 0 else ""
+    kind = _type(scene, cell)
     number = f"event {cell['n']}" if cell["n"] else "its event"
     return f"{number} ({SAID.get(kind, kind)})" if kind else number
 
@@ -73,8 +79,13 @@ def lines(scene: Scene, k: int) -> list[Line]:
 
 def now(scene: Scene, k: int, t: float) -> str:
     """What has happened last at `t`, in one sentence."""
-    past = [words for time, _, words in lines(scene, k) if time <= t]
-    return past[-1] if past else f"Nothing yet of {label(scene['keys'][k], scene['noun'], in_a_sentence=True)}."
+    nothing = f"Nothing yet of {label(scene['keys'][k], scene['noun'], in_a_sentence=True)}."
+    return last(lines(scene, k), t) or nothing
+
+
+def last(told: Sequence[Line], t: float) -> str:
+    """The words of the last of these lines at `t`; empty: none of them was told yet."""
+    return next((words for time, _, words in reversed(told) if time <= t), "")
 
 
 def _of_cell(scene: Scene, board: Mapping[str, Any], cell: Mapping[str, Any]) -> list[tuple[float, str]]:
@@ -127,8 +138,12 @@ def _first(words: str) -> str:
 
 
 def _said(scene: Scene, cell: Mapping[str, Any]) -> str:
-    kind = scene["types"][cell["e"]] if cell["e"] >= 0 else ""
-    return SAID.get(kind, "") or f"event {cell['n']}"
+    return SAID.get(_type(scene, cell)) or f"event {cell['n']}"
+
+
+def _type(scene: Scene, cell: Mapping[str, Any]) -> str:
+    """The event's type; empty: no row says."""
+    return str(scene["types"][cell["e"]]) if cell["e"] >= 0 else ""
 
 
 def _times(cell: Mapping[str, Any]) -> list[float]:
@@ -136,20 +151,9 @@ def _times(cell: Mapping[str, Any]) -> list[float]:
     return [trip["r"] if trip["d"] is None else trip["d"] for trip in cell["trips"]]
 
 
-def _overtaken(scene: Scene, wrong: list[Any], mine: list[Any]) -> str:
-    late = wrong[0]
+def _overtaken(scene: Scene, late: Mapping[str, Any], mine: Sequence[Mapping[str, Any]]) -> str:
     before = [c for c in mine if c["n"] > late["n"] and c["trips"] and min(_times(c)) < min(_times(late))]
     ahead = min(before, key=lambda cell: min(_times(cell)), default=None)
-    return f"{_said(scene, ahead)} overtakes {_said(scene, late)}" if ahead else f"{_said(scene, late)} comes too late"
-
-
-def _twice(scene: Scene, wrong: list[Any], mine: list[Any]) -> str:
-    return f"{_said(scene, wrong[0])} is handled twice"
-
-
-def _refused(scene: Scene, wrong: list[Any], mine: list[Any]) -> str:
-    return f"{_said(scene, wrong[0])} is refused"
-
-
-def _lost(scene: Scene, wrong: list[Any], mine: list[Any]) -> str:
-    return f"{_said(scene, wrong[0])} is never handled"
+    return (
+        f"{_said(scene, ahead)} overtakes {_said(scene, late)}" if ahead else f"{_said(scene, late)} {_WRONG['late']}"
+    )

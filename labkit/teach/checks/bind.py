@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from labkit.teach.checks.answer import asked
-from labkit.teach.checks.channel import Declared, NamedChannel, Opener
+from labkit.teach.checks.channel import Declared, NamedChannel, Opener, drained
 from labkit.teach.checks.exchange import StandIn
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def tell(bind: Bind, opener: Opener, declared: Declared) -> Story:
             channel.basic_publish(EXCHANGE, key, key.encode())
         for queue in WANTED:
             if declared.real(queue) in declared.durable:
-                story.queues[queue] = asked(_all, channel, queue)
+                story.queues[queue] = asked(_keys, channel, queue)
         return story
 
 
@@ -79,8 +79,5 @@ def _other(declared: Declared, name: str) -> tuple[str, bool] | None:
     return (other.removeprefix(declared.prefix), there) if other else None
 
 
-def _all(channel: NamedChannel, queue: str) -> list[str]:
-    found = []
-    while (got := channel.basic_get(queue, auto_ack=True))[0]:
-        found.append(got[2].decode())
-    return found
+def _keys(channel: NamedChannel, queue: str) -> list[str]:
+    return [body.decode() for body in drained(channel, queue)]

@@ -11,6 +11,7 @@ import pika
 
 from labkit.base.names import fresh
 from labkit.brokers.rabbitmq import topology
+from labkit.teach.checks.channel import drained
 from labkit.teach.checks.consumer import TRIES, Consumer, Hands, Story
 from labkit.teach.checks.partition import PartitionReader, partition, value_of
 
@@ -57,8 +58,7 @@ def on_rabbitmq(
             dead = queue + topology.DEAD_SUFFIX
             hands = Hands(story, set(away), lambda raw: ch.basic_publish("", dead, raw))
             _read_rabbitmq(react, ch, queue, hands, story)
-            while (got := ch.basic_get(dead, auto_ack=True))[0]:
-                story.dead.append(got[2] or b"")
+            story.dead = drained(ch, dead)
     finally:
         topology.delete(parameters, queue)
     return story

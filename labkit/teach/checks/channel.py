@@ -93,3 +93,11 @@ class NamedChannel:
 
     def __getattr__(self, verb: str) -> Any:
         return getattr(self._channel, verb)
+
+
+def drained(channel: Any, queue: str) -> list[bytes]:
+    """All that lies in a queue, taken out of it. channel: pika's, or one that stands in for it."""
+    found = []
+    while (got := channel.basic_get(queue, auto_ack=True))[0]:
+        found.append(got[2])
+    return found

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from labkit.teach.checks.answer import EndlessError
-from labkit.teach.checks.consumer import Delivery, Story
+from labkit.teach.checks.consumer import Delivery, Story, raised
 from labkit.teach.checks.settle import POISON, Store
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def tell(commit: Commit, reader: Reader, story: LogStory, bury: Callable[[bytes]
         try:
             commit(consumer, message, store.reserve, dead_letter)
         except (Exception, EndlessError) as problem:
-            consumer.did.append(f"raised {type(problem).__name__}: {problem}")
+            consumer.did.append(raised(problem))
             consumer.next = reader.committed()
             reader.restart(consumer.next)
         story.deliveries.append(Delivery(message.value(), tuple(consumer.did)))

@@ -45,6 +45,11 @@ class Story:
         return errors[0].splitlines()[0] if errors else ""
 
 
+def raised(problem: BaseException) -> str:
+    """What `Delivery.did` says of an error that got out of the consumer."""
+    return f"raised {type(problem).__name__}: {problem}"
+
+
 class Hands:
     """What a consumer is handed: a way to reserve, to put a message to the dead letters, to acknowledge it.
 
@@ -80,7 +85,7 @@ class Hands:
         try:
             react(raw, self.reserve, self.dead_letter, ack)
         except Exception as problem:
-            self._did.append(f"raised {type(problem).__name__}: {problem}")
+            self._did.append(raised(problem))
         self._story.deliveries.append(Delivery(raw, tuple(self._did)))
         return "acked" in self._did
 

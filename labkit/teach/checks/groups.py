@@ -4,11 +4,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from time import monotonic
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaException, Producer
+from confluent_kafka import Consumer
 
 from labkit.base.errors import BrokerError
 from labkit.base.names import fresh
 from labkit.brokers.kafka import topics
+from labkit.teach.checks.kafka import flush, real_topics
 
 Who = TypeVar("Who", bound=Hashable)
 
@@ -22,22 +23,17 @@ def read(
     Raises BrokerError.
     """
     topic, settings = fresh("exercise"), topics.quiet(config)
-    topics.create_topics(config, {topic: partitions})
-    readers = {who: _reader(settings, f"{topic}.{group}", topic) for who, group in groups.items()}
-    try:
-        _wait_for_places(list(readers.values()), len(set(groups.values())) * partitions)
-        producer = Producer({"acks": "all", **settings})
-        for n, value in enumerate(values):
-            producer.produce(topic, value, partition=n % partitions)
-        if producer.flush(topics.PATIENCE_S):
-            raise BrokerError(f"Kafka did not take the events within {topics.PATIENCE_S:g} s.", topics.CURE)
-        return _read(readers, len(set(groups.values())) * len(values))
-    except KafkaException as error:
-        raise BrokerError(f"Kafka did not play along: {topics.said(error)}.", topics.CURE) from error
-    finally:
-        for reader in readers.values():
-            reader.close()
-        topics.delete_topics(config, [topic])
+    with real_topics(config, {topic: partitions}) as producer:
+        readers = {who: _reader(settings, f"{topic}.{group}", topic) for who, group in groups.items()}
+        try:
+            _wait_for_places(list(readers.values()), len(set(groups.values())) * partitions)
+            for n, value in enumerate(values):
+                producer.produce(topic, value, partition=n % partitions)
+            flush(producer)
+            return _read(readers, len(set(groups.values())) * len(values))
+        finally:
+            for reader in readers.values():
+                reader.close()
 
 
 def _reader(settings: Mapping[str, Any], group: str, topic: str) -> Consumer:

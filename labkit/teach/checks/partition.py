@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from labkit.base.errors import BrokerError
 from labkit.base.names import fresh
 from labkit.brokers.kafka import topics
+from labkit.teach.checks.kafka import flush, real_topics
 
 
 class PartitionReader:
@@ -55,31 +56,22 @@ def partition(
 
     Raises BrokerError.
     """
-    topic, settings = fresh("exercise"), topics.quiet(config)
+    topic = fresh("exercise")
     dead = topic + topics.DEAD_SUFFIX
-    topics.create_topics(config, {topic: 1, dead: 1})
-    reader = PartitionReader(settings, topic)
-    try:
-        producer = Producer({"acks": "all", **settings})
-        for raw in messages:
-            producer.produce(topic, raw)
-        _flush(producer)
+    with real_topics(config, {topic: 1, dead: 1}) as producer:
+        reader = PartitionReader(topics.quiet(config), topic)
 
         def buried() -> list[bytes]:
-            _flush(producer)
+            flush(producer)
             return reader.all(dead)
 
-        yield reader, lambda raw: producer.produce(dead, raw), buried
-    except KafkaException as error:
-        raise BrokerError(f"Kafka did not play along: {topics.said(error)}.", topics.CURE) from error
-    finally:
-        reader.consumer.close()
-        topics.delete_topics(config, [topic, dead])
-
-
-def _flush(producer: Producer) -> None:
-    if producer.flush(topics.PATIENCE_S):
-        raise BrokerError(f"Kafka did not take the messages within {topics.PATIENCE_S:g} s.", topics.CURE)
+        try:
+            for raw in messages:
+                producer.produce(topic, raw)
+            flush(producer)
+            yield reader, lambda raw: producer.produce(dead, raw), buried
+        finally:
+            reader.consumer.close()
 
 
 def value_of(message: Message) -> bytes:

@@ -21,8 +21,4 @@ def real_names(parameters: pika.ConnectionParameters) -> Iterator[tuple[Opener, 
     try:
         yield partial(topology.channel, parameters), declared
     finally:
-        with topology.channel(parameters) as ch:
-            for queue in declared.durable:
-                ch.queue_delete(queue)
-            for exchange in declared.exchanges:
-                ch.exchange_delete(exchange)
+        topology.delete(parameters, *declared.durable, exchanges=tuple(declared.exchanges))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.base.wait import until
 from labkit.teach.checks.answer import EndlessError, Purse
-from labkit.teach.checks.channel import Declared, NamedChannel, Opener
-from labkit.teach.checks.consumer import Delivery, StoreAwayError, Story
+from labkit.teach.checks.channel import Declared, NamedChannel, Opener, drained
+from labkit.teach.checks.consumer import Delivery, StoreAwayError, Story, raised
 from labkit.teach.checks.exchange import RefusedError, StandIn
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ def tell(settle: "Settle", opener: Opener, declared: Declared) -> Story:
         for body in BODIES:
             channel.basic_publish("", QUEUE, body)
         until(lambda: _drained(settle, channel, store, story), PATIENCE_S, "every message is done, dead or left")
-        while (got := channel.basic_get(DEAD, auto_ack=True))[0]:
-            story.dead.append(got[2])
+        story.dead = drained(channel, DEAD)
     return story
 
 
@@ -137,7 +136,7 @@ def _drained(settle: "Settle", channel: NamedChannel, store: Store, story: Story
         try:
             settle(SettlingChannel(channel, method.delivery_tag, did), method, body, store.reserve)
         except (Exception, EndlessError) as problem:
-            did.append(f"raised {type(problem).__name__}: {problem}")
+            did.append(raised(problem))
         story.deliveries.append(Delivery(body, tuple(did)))
         if not settled(did):
             story.left.append(body)

@@ -3,16 +3,18 @@
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
+from labkit.events.event import Event
 from labkit.patterns import inbox
+from labkit.teach.checks.answer import EndlessError
 
 
 class Crash(BaseException):
-    """The consumer is gone. No `except Exception` of an answer sees it."""
+    """The consumer is gone, at this step. No `except Exception` of an answer sees it."""
 
 
 class Store:
@@ -21,7 +23,6 @@ class Store:
     def __init__(self, path: Path, dies_at: int) -> None:
         self._file = sqlite3.connect(path, timeout=10)
         self._dies_at, self._steps = dies_at, 0
-        self.last = ""  # the step at which it is
 
     def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
         """One statement."""
@@ -58,7 +59,6 @@ class Store:
     def _step(self, words: str) -> None:
         self._steps += 1
         if self._steps == self._dies_at:
-            self.last = words
             raise Crash(words)
 
 
@@ -68,7 +68,6 @@ class Stores:
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="labkit-exercise-"))
         self._made = 0
-        self.crashed_at = ""
         return self
 
     def __exit__(self, *problem: object) -> None:
@@ -92,7 +91,6 @@ class Stores:
         try:
             yield store
         finally:
-            self.crashed_at = store.last or self.crashed_at
             store.close()
 
     def charges(self, path: Path) -> int:
@@ -102,3 +100,36 @@ class Stores:
             return int(file.execute("SELECT count(*) FROM charges").fetchone()[0])
         finally:
             file.close()
+
+
+class Again(NamedTuple):
+    """An answer crashed at this step, the event came again. charges: how many are stored then."""
+
+    step: int
+    crashed_at: str
+    charges: int
+
+
+def order_placed() -> Event:
+    """An order that is to be charged. Each has an id of its own."""
+    return Event("OrderPlaced", "/shop/checkout", "17", {"cents": 499}, seq=1)
+
+
+def crashed_at_each_step(stores: Stores, handle: Callable[[Store, Event], object], most: int) -> Iterator[Again]:
+    """Crash `handle` at its first step, then, in a fresh file, at its second …, each time followed by a second life.
+
+    Ends when it comes through without a crash. Raises EndlessError when it has `most` steps or more, and whatever
+    `handle` raises.
+    """
+    for step in range(1, most):
+        path, event = stores.fresh(), order_placed()
+        try:
+            with stores.open(path, step) as store:
+                handle(store, event)
+            return
+        except Crash as crash:
+            crashed_at = str(crash)
+        with stores.open(path) as store:
+            handle(store, event)
+        yield Again(step, crashed_at, stores.charges(path))
+    raise EndlessError(f"after {most} steps it was still not done")

@@ -78,12 +78,13 @@ class Exercise:
         return f"{self.name}: {self.task}"
 
 
-def on_a_broker(exercise: Exercise, answer: Any, broker: str, run: Callable[[], Sequence[Finding]]) -> Verdict:
-    """The same check on a real broker, asked only when there is something to ask it. run: plays it and judges it.
+def for_real(exercise: Exercise, answer: Any, place: str, run: Callable[[], Sequence[Finding]]) -> Verdict:
+    """The check on something real, asked only when there is something to ask it. place: a broker, "a real run".
 
-    An error of the answer is a finding; what the broker itself does not do is raised as `run` raises it.
+    run: plays it there and judges it. An error of the answer is a finding; what a broker itself does not do is raised
+    as `run` raises it.
     """
-    name = f"{exercise.name} on {broker}"
+    name = f"{exercise.name} on {place}"
     if not callable(answer) or untouched(answer, exercise.stub):
         return Verdict(name, None)
     try:

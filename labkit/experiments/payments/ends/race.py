@@ -15,9 +15,10 @@ import pandas as pd
 
 from labkit import lab
 from labkit.base import names
-from labkit.base.errors import NotInTimeError
+from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.brokers import kafka, rabbitmq
-from labkit.brokers.kafka.topics import quiet
+from labkit.brokers.kafka import bare
+from labkit.brokers.kafka.topics import CURE
 from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.experiments.payments import outcome
@@ -69,7 +70,7 @@ def run(handler: str | Handler = "check, then act", broker: str = "rabbitmq", pa
         one_of("handler", handler, HANDLERS)
     one_of("broker", broker, NAMES)
     whole("payments", payments, 1, 500)
-    work = HANDLERS[handler] if not callable(handler) else handler
+    work = handler if callable(handler) else HANDLERS[handler]
     keys = orders(payments)
     with ExitStack() as end:
         folder = workshop(end)
@@ -79,7 +80,7 @@ def run(handler: str | Handler = "check, then act", broker: str = "rabbitmq", pa
         end.callback(second.close)
         _race(broker, placed(keys), (first, second), work)
         counts = Counts(first.counts(), {}, keys)
-    return _result(handler if isinstance(handler, str) else getattr(handler, "__name__", "yours"), broker, counts)
+    return _result(getattr(handler, "__name__", "yours") if callable(handler) else handler, broker, counts)
 
 
 def _race(broker: str, events: list[Event], books: tuple[Ledger, Ledger], work: Handler) -> None:
@@ -118,11 +119,12 @@ def _publish(broker: str, name: str, events: list[Event]) -> None:
     """Two copies of every event. On Kafka one in each of two partitions: within one there would be no race."""
     if broker == "kafka":
         kafka.create_topics(lab.kafka_config(), {name: 2})
-        producer = ck.Producer({"acks": "all", **quiet(lab.kafka_config())})
+        producer = bare.producer(lab.kafka_config())
         for event in events:
             for partition in range(2):
                 producer.produce(name, event.to_bytes(), event.subject, partition)
-        producer.flush(_IDLE_S)
+        if waiting := producer.flush(_IDLE_S):
+            raise BrokerError(f"Kafka has not confirmed {waiting} events within {_IDLE_S:g} s.", CURE)
         return
     rabbitmq.declare_queue(lab.rabbitmq_parameters(), name, x_queue_type=QUEUE_TYPE)
     publisher = rabbitmq.Publisher(lab.rabbitmq_parameters())

@@ -7,8 +7,8 @@ name takes over, and Kafka aborts what was open.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import confluent_kafka as ck
@@ -16,7 +16,6 @@ import pandas as pd
 
 from labkit import lab
 from labkit.base.errors import BrokerError
-from labkit.brokers import kafka
 from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet, said
 from labkit.events.trace import Trace
 from labkit.experiments.payments import counting, crashes, outcome
@@ -28,11 +27,11 @@ from labkit.experiments.payments.reading import Delivery, KafkaReader
 from labkit.experiments.payments.setting import Setting
 from labkit.experiments.payments.side import OnKafka
 from labkit.experiments.payments.steps import ACK, HANDLE, Strategy
-from labkit.experiments.payments.work import Progress, Work
+from labkit.experiments.payments.work import Work
+from labkit.experiments.progress import Progress
 from labkit.measure.result import Measure, Result
 
 WAY = Strategy("Kafka transaction", (HANDLE, ACK), brokers=("kafka",))
-VIEWS = ("read_committed", "read_uncommitted", "ledger outside")
 
 
 def run(
@@ -55,17 +54,14 @@ def run(
     with ExitStack() as end:
         books = Ledger(workshop(end) / "ledger.db")
         end.callback(books.close)
-        side, taken = OnKafka(config, trace), ""
+        side = OnKafka(config, trace)
         end.callback(side.close)
         side.open(placed(keys))
-        taken = f"{side.name}.in-transaction"
-        kafka.create_topics(config, {taken: 1})
-        end.callback(kafka.delete_topics, config, [taken])
-        desk = _Desk(config, side.name, taken, books, trace)
+        desk = _Desk(config, side.name, side.taken, books, trace)
         Work(WAY, payments, desk, strikes, batch, progress=progress, cancelled=cancelled).until_done(desk.reader)
         seen = {
-            "read_committed": counting.in_topic(config, taken),
-            "read_uncommitted": counting.in_topic(config, taken, committed=False),
+            "read_committed": counting.in_topic(config, side.taken),
+            "read_uncommitted": counting.in_topic(config, side.taken, committed=False),
             "ledger outside": books.counts(),
         }
     paper = predict(WAY, keys, plan, batch)
@@ -83,7 +79,7 @@ class _Desk:
         """A new life: a producer of the same name, so that Kafka aborts what the last one left open."""
         mine = {"transactional.id": f"{self._topic}.desk", "retry.backoff.ms": 2, "linger.ms": 0}
         self._producer = ck.Producer({**quiet(self._config), **mine})
-        with _told():
+        with _guarded():
             self._producer.init_transactions(PATIENCE_S)
             self._producer.begin_transaction()
         return _Transactional(self._config, self._topic, self._trace, self._producer)
@@ -91,7 +87,7 @@ class _Desk:
     def handle(self, what: Delivery) -> None:
         """Publish in the transaction, and charge outside of it."""
         assert self._producer
-        with _told():
+        with _guarded():
             taken = what.event.caused("PaymentTaken", "/shop/payment", {})
             self._producer.produce(self._taken, taken.to_bytes(), taken.subject)
             self._producer.flush(PATIENCE_S)  # so that it is in the log before a crash, open as it is
@@ -121,21 +117,19 @@ class _Transactional(KafkaReader):
     def ack(self, delivery: Delivery) -> None:
         received, client = delivery.said, self._consumer.client
         place = ck.TopicPartition(received.topic, received.partition, received.offset + 1)
-        with _told():
+        with _guarded():
             self._producer.send_offsets_to_transaction([place], client.consumer_group_metadata(), PATIENCE_S)
             self._producer.commit_transaction(PATIENCE_S)
             self._producer.begin_transaction()
 
 
-class _told:  # noqa: N801  reads as a word: `with _told():`
+@contextmanager
+def _guarded() -> Iterator[None]:
     """What Kafka refuses inside is a BrokerError."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, where: Any) -> None:
-        if isinstance(error, ck.KafkaException):
-            raise BrokerError(f"Kafka's transaction failed: {said(error)}.", CURE) from error
+    try:
+        yield
+    except ck.KafkaException as error:
+        raise BrokerError(f"Kafka's transaction failed: {said(error)}.", CURE) from error
 
 
 def _result(

@@ -6,8 +6,8 @@ and then the wire is cut before the answer arrives. Each id is lost once; who co
 
 import socket
 import threading
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Callable, Iterable
+from typing import Any, Self
 
 _HOST = "127.0.0.1"
 _BYTES = 1 << 16
@@ -34,8 +34,7 @@ class Wire:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
+        _cut(self._server)
         with self._lock:
             ends = list(self._ends)
         for end in ends:
@@ -43,8 +42,8 @@ class Wire:
         for thread in self._threads:
             thread.join(_ANSWER_S)
 
-    def _begin(self, what: object, *arguments: object) -> None:
-        thread = threading.Thread(target=what, args=arguments, daemon=True)  # type: ignore[arg-type]
+    def _begin(self, what: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=what, args=arguments, daemon=True)
         self._threads.append(thread)
         thread.start()
 

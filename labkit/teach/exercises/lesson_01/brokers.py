@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from labkit.teach.exercises.exercise import on_a_broker
+from labkit.teach.exercises.exercise import for_real
 from labkit.teach.exercises.lesson_01.reacting import away, judge, messages, react
 from labkit.teach.exercises.verdict import Verdict
 
@@ -15,15 +15,13 @@ def on_kafka(answer: Any, config: Mapping[str, Any]) -> Verdict:
     """What the consumer does on a real topic: `lesson_01.on_kafka(react, lab.kafka_config())`. Raises BrokerError."""
     from labkit.teach.checks import brokers as check_brokers
 
-    return on_a_broker(
-        react, answer, "Kafka", lambda: judge(check_brokers.on_kafka(answer, config, messages(), away()))
-    )
+    return for_real(react, answer, "Kafka", lambda: judge(check_brokers.on_kafka(answer, config, messages(), away())))
 
 
 def on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> Verdict:
     """The same on a real queue: `lesson_01.on_rabbitmq(react, lab.rabbitmq_parameters())`. Raises BrokerError."""
     from labkit.teach.checks import brokers as check_brokers
 
-    return on_a_broker(
+    return for_real(
         react, answer, "RabbitMQ", lambda: judge(check_brokers.on_rabbitmq(answer, parameters, messages(), away()))
     )

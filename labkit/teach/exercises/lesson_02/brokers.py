@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from labkit.teach.checks import subscribe as check_subscribe
-from labkit.teach.exercises.exercise import on_a_broker
+from labkit.teach.exercises.exercise import for_real
 from labkit.teach.exercises.lesson_02.subscribing import judge, subscribe
 from labkit.teach.exercises.verdict import Verdict
 
@@ -17,7 +17,7 @@ def on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> Verdict
 
     Raises BrokerError.
     """
-    return on_a_broker(subscribe, answer, "RabbitMQ", lambda: judge(check_subscribe.on_rabbitmq(answer, parameters)))
+    return for_real(subscribe, answer, "RabbitMQ", lambda: judge(check_subscribe.on_rabbitmq(answer, parameters)))
 
 
 def on_kafka(answer: Any, config: Mapping[str, Any]) -> Verdict:
@@ -25,4 +25,4 @@ def on_kafka(answer: Any, config: Mapping[str, Any]) -> Verdict:
 
     Raises BrokerError.
     """
-    return on_a_broker(subscribe, answer, "Kafka", lambda: judge(check_subscribe.on_kafka(answer, config)))
+    return for_real(subscribe, answer, "Kafka", lambda: judge(check_subscribe.on_kafka(answer, config)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from labkit.teach.checks import bind as check_bind
 from labkit.teach.checks import commit as check_commit
 from labkit.teach.checks import settle as check_settle
-from labkit.teach.exercises.exercise import on_a_broker
+from labkit.teach.exercises.exercise import for_real
 from labkit.teach.exercises.lesson_03 import binding, committing, settling
 from labkit.teach.exercises.verdict import Verdict
 
@@ -19,12 +19,7 @@ def bind_on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> Ve
 
     Raises BrokerError.
     """
-    return on_a_broker(
-        binding.bind,
-        answer,
-        "RabbitMQ",
-        lambda: binding.judge(check_bind.on_rabbitmq(answer, parameters)),
-    )
+    return for_real(binding.bind, answer, "RabbitMQ", lambda: binding.judge(check_bind.on_rabbitmq(answer, parameters)))
 
 
 def settle_on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> Verdict:
@@ -32,19 +27,11 @@ def settle_on_rabbitmq(answer: Any, parameters: "pika.ConnectionParameters") -> 
 
     Raises BrokerError.
     """
-    return on_a_broker(
-        settling.settle,
-        answer,
-        "RabbitMQ",
-        lambda: settling.judge(check_settle.on_rabbitmq(answer, parameters)),
+    return for_real(
+        settling.settle, answer, "RabbitMQ", lambda: settling.judge(check_settle.on_rabbitmq(answer, parameters))
     )
 
 
 def commit_on_kafka(answer: Any, config: Mapping[str, Any]) -> Verdict:
     """The handler on a real partition: `lesson_03.commit_on_kafka(commit, lab.kafka_config())`. Raises BrokerError."""
-    return on_a_broker(
-        committing.commit,
-        answer,
-        "Kafka",
-        lambda: committing.judge(check_commit.on_kafka(answer, config)),
-    )
+    return for_real(committing.commit, answer, "Kafka", lambda: committing.judge(check_commit.on_kafka(answer, config)))

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from labkit.teach.checks.commit import BODIES, COMMITTED, READS, LogStory, on_a_list
+from labkit.teach.checks.consumer import DeadLetter
 from labkit.teach.checks.settle import LATER, POISON
 from labkit.teach.exercises.exercise import Exercise, Wrong
 from labkit.teach.exercises.verdict import Finding
 
 Reserve = Callable[[bytes], None]
-DeadLetter = Callable[[bytes, str], None]
 
 _ORDERS = tuple(body.decode() for body in BODIES if body != POISON)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from labkit.teach.checks.answer import asked
-from labkit.teach.exercises.exercise import Exercise, Wrong, on_a_broker
+from labkit.teach.exercises.exercise import Exercise, Wrong, for_real
 from labkit.teach.exercises.verdict import Finding, Verdict
 
 Handle = Callable[[str, int], None]
@@ -113,7 +113,7 @@ def on_a_run(answer: Any, result: Any) -> Verdict:
 
     result: of `ordering.run`. Raises ValueError when it has no trace.
     """
-    return on_a_broker(reorder, answer, "a real run", lambda: _judge_run(answer, came_in(result)))
+    return for_real(reorder, answer, "a real run", lambda: _judge_run(answer, came_in(result)))
 
 
 def came_in(result: Any) -> list[Came]:

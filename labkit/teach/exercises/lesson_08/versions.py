@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import Any
 
 from labkit.teach.checks.answer import Purse, asked
-from labkit.teach.exercises.exercise import Exercise, Wrong, on_a_broker
+from labkit.teach.exercises.exercise import Exercise, Wrong, for_real
 from labkit.teach.exercises.lesson_08.reordering import came_in
 from labkit.teach.exercises.verdict import Finding, Verdict
 
@@ -135,11 +135,11 @@ def _race(answer: Callable[..., Any]) -> Finding:
 
 def on_a_run(answer: Any, result: Any) -> Verdict:
     """The same with the events of a real run, as they were handled there. result: `ordering.run`'s."""
-    return on_a_broker(version, answer, "a real run", lambda: _judge_run(answer, came_in(result)))
+    return for_real(version, answer, "a real run", lambda: _judge_run(answer, came_in(result)))
 
 
 def _judge_run(answer: Callable[..., Any], came: list[tuple[str, int]]) -> Sequence[Finding]:
-    last, newest = dict(came), {order: max(n for one, n in came if one == order) for order, _ in came}
+    last, newest = dict(came), dict(sorted(came))  # of what an order has, the last counts
     with closing(Orders()) as db:
         for order, seq in came:
             asked(answer, db, order, STATUS[seq], seq)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from labkit.events.event import Event
-from labkit.teach.checks.store import Crash, Stores
+from labkit.teach.checks.answer import EndlessError
+from labkit.teach.checks.store import Store, Stores, crashed_at_each_step, order_placed
 from labkit.teach.exercises.exercise import Exercise, Wrong, told
 from labkit.teach.exercises.verdict import Finding
 
 _MEET_S = 2.0  # a transaction may keep the other out: then they do not meet, and that is well
+_MOST_STEPS = 20
 _INSERT = "INSERT INTO inbox VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
@@ -64,12 +66,8 @@ def _judge(answer: Callable[..., Any]) -> Sequence[Finding]:
         return [*found, _crashed(answer, stores)] if all(one.right for one in found) else found
 
 
-def _event() -> Event:
-    return Event("OrderPlaced", "/shop/checkout", "17", {"cents": 499}, seq=1)
-
-
 def _raced(answer: Callable[..., Any], stores: Stores) -> list[Finding]:
-    path, event, errors = stores.fresh(), _event(), list[BaseException]()
+    path, event, errors = stores.fresh(), order_placed(), list[BaseException]()
     barrier = threading.Barrier(2)
 
     def meet() -> None:
@@ -104,20 +102,17 @@ def _consume(
 
 
 def _crashed(answer: Callable[..., Any], stores: Stores) -> Finding:
-    for dies_at in range(1, 20):
-        path, event = stores.fresh(), _event()
-        try:
-            with stores.open(path, dies_at) as store:
-                answer(store, event, store.charge, lambda: None)
-            return Finding(True, "It was crashed at each of its steps too: the charge was right each time.")
-        except Crash:
-            pass
-        with stores.open(path) as store:
-            answer(store, event, store.charge, lambda: None)
-        if (times := stores.charges(path)) != 1:
-            did = "never charged" if times == 0 else "charged twice"
-            return Finding(False, f"No race any more; but a crash ({stores.crashed_at}), and the customer is {did}.")
-    return Finding(False, "After 20 steps it was still not done.")
+    def alone(store: Store, event: Event) -> None:
+        answer(store, event, store.charge, lambda: None)
+
+    try:
+        for one in crashed_at_each_step(stores, alone, _MOST_STEPS):
+            if one.charges != 1:
+                did = "never charged" if one.charges == 0 else "charged twice"
+                return Finding(False, f"No race any more; but a crash ({one.crashed_at}), and the customer is {did}.")
+    except EndlessError:
+        return Finding(False, f"After {_MOST_STEPS} steps it was still not done.")
+    return Finding(True, "It was crashed at each of its steps too: the charge was right each time.")
 
 
 race = Exercise(

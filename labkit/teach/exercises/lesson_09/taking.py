@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from labkit.events.event import Event
-from labkit.teach.checks.store import Crash, Stores
+from labkit.teach.checks.answer import EndlessError
+from labkit.teach.checks.store import Stores, crashed_at_each_step, order_placed
 from labkit.teach.exercises.exercise import Exercise, Wrong, told
 from labkit.teach.exercises.verdict import Finding
 
@@ -64,12 +64,8 @@ def _judge(answer: Callable[..., Any]) -> Sequence[Finding]:
         return [*found, _crashed(answer, stores)] if all(one.right for one in found) else found
 
 
-def _event(order: str = "17") -> Event:
-    return Event("OrderPlaced", "/shop/checkout", order, {"cents": 499}, seq=1)
-
-
 def _once(answer: Callable[..., Any], stores: Stores) -> Finding:
-    path, event = stores.fresh(), _event()
+    path, event = stores.fresh(), order_placed()
     for _ in range(3):
         with stores.open(path) as store:
             answer(store, event, store.charge)
@@ -85,7 +81,7 @@ def _once(answer: Callable[..., Any], stores: Stores) -> Finding:
 def _durable(answer: Callable[..., Any], stores: Stores) -> Finding:
     path = stores.fresh()
     with stores.open(path) as store:
-        answer(store, _event(), store.charge)
+        answer(store, order_placed(), store.charge)
     if stores.charges(path):
         return Finding(True, "When it returns, the charge is committed.")
     return Finding(False, "It returned, the event was acknowledged, and the charge was gone: who commits?")
@@ -94,7 +90,7 @@ def _durable(answer: Callable[..., Any], stores: Stores) -> Finding:
 def _two_parts(answer: Callable[..., Any], stores: Stores) -> Finding:
     path = stores.fresh()
     with stores.open(path) as store:
-        for event in (_event(), _event()):
+        for event in (order_placed(), order_placed()):
             answer(store, event, store.charge)
             store.commit()
     if stores.charges(path) == 2:
@@ -104,25 +100,18 @@ def _two_parts(answer: Callable[..., Any], stores: Stores) -> Finding:
 
 def _crashed(answer: Callable[..., Any], stores: Stores) -> Finding:
     """Once for every step of the answer: crash there, and let the event come again."""
-    for dies_at in range(1, _MOST_STEPS):
-        path, event = stores.fresh(), _event()
-        try:
-            with stores.open(path, dies_at) as store:
-                answer(store, event, store.charge)
-            return Finding(
-                True, f"It was crashed at each of its {dies_at - 1} steps, and the charge was right each time."
-            )
-        except Crash:
-            pass
-        except Exception as problem:
-            return Finding(False, told(problem))
-        crashed_at = stores.crashed_at
-        with stores.open(path) as store:
-            answer(store, event, store.charge)
-        if (times := stores.charges(path)) != 1:
-            did = "never charged" if times == 0 else "charged twice"
-            return Finding(False, f"It crashed at step {dies_at} ({crashed_at}), the event came again: {did}.")
-    return Finding(False, f"After {_MOST_STEPS} steps it was still not done.")
+    steps = 0
+    try:
+        for one in crashed_at_each_step(stores, lambda store, event: answer(store, event, store.charge), _MOST_STEPS):
+            if one.charges != 1:
+                did = "never charged" if one.charges == 0 else "charged twice"
+                return Finding(False, f"It crashed at step {one.step} ({one.crashed_at}), the event came again: {did}.")
+            steps = one.step
+    except EndlessError:
+        return Finding(False, f"After {_MOST_STEPS} steps it was still not done.")
+    except Exception as problem:
+        return Finding(False, told(problem))
+    return Finding(True, f"It was crashed at each of its {steps} steps, and the charge was right each time.")
 
 
 take = Exercise(
