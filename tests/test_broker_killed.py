@@ -102,3 +102,45 @@ def test_a_commit_to_a_dead_broker_does_not_wait_for_ever(own: Started) -> None:
         consumer.commit(received)
     assert "took no commit" in error.value.what
     consumer.close()
+
+
+def test_a_consumer_whose_broker_stays_dead_says_so_and_does_not_report_an_empty_topic(own: Started) -> None:
+    kafka.create_topics(own.running.client, {"orders": 1})
+    producer = kafka.Producer(own.running.client)
+    producer.publish(event(0), "orders")
+    producer.flush()
+    consumer = kafka.Consumer(own.running.client, "stock", ["orders"])
+    assert consumer.poll(20)
+    kill(own)
+    wait.until(lambda: consumer.poll(0.1) or consumer.trouble, 20, "the client has noticed")
+    with pytest.raises(BrokerError, match="Kafka sends nothing to stock") as error:
+        list(consumer.events(idle_s=0.1))
+    assert "lab.start()" in error.value.cure
+    consumer.close()
+
+
+def test_a_consumer_goes_on_when_its_broker_is_back(own: Started) -> None:
+    kafka.create_topics(own.running.client, {"orders": 1})
+    producer = kafka.Producer(own.running.client, delivery_timeout_ms=60_000)
+    producer.publish(event(0), "orders")
+    producer.flush()
+    consumer = kafka.Consumer(own.running.client, "stock", ["orders"])
+    assert consumer.poll(20)
+    kill(own)
+    wait.until(lambda: consumer.poll(0.1) or consumer.trouble, 20, "the client has noticed")
+    assert own.revive
+    own.revive()
+    producer.publish(event(1), "orders")
+    producer.flush(60)
+    came = wait.until(lambda: consumer.poll(1), 60, "what was published afterwards has come")
+    assert came.event.subject in ("order-0", "order-1"), "order-0 may come again: it was not committed"
+    consumer.close()
+
+
+def test_where_nobody_listens_the_error_comes_at_once_and_names_the_cure(own: Started) -> None:
+    kill(own)
+    for ask in (lambda: kafka.create_topics(own.running.client, {"orders": 1}),
+                lambda: kafka.delete_topics(own.running.client, ["orders"])):  # fmt: skip
+        with pytest.raises(BrokerError, match="nobody listens") as error:
+            ask()
+        assert "lab.start()" in error.value.cure

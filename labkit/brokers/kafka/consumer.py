@@ -13,6 +13,7 @@ from labkit.brokers.kafka.topics import (
     BROKER,
     CURE,
     DEAD_SUFFIX,
+    GONE,
     PATIENCE_S,
     Channels,
     dotted,
@@ -53,7 +54,7 @@ class Consumer:
 
     instance: keeps this member's place when it restarts (`group.instance.id`). A new group begins with the oldest
     event. What cannot be read goes to `<topic>.dead`, bytes untouched, and reading goes on.
-    trouble: what librdkafka said last when it could not reach the broker; it keeps trying.
+    trouble: what librdkafka said last when it could not reach the broker; it keeps trying, and `poll` waits with it.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Consumer:
             mine["group.instance.id"] = instance
         self.trouble = ""
         self._unanswered = False  # a commit that Kafka has not answered
+        self._lost_s: float | None = None  # since when no broker could be reached
         self.client = ck.Consumer({**mine, **self._config, "error_cb": self._note, **dotted(settings)})
         self._add = trace.add if trace is not None else None
         self._who, self._channels = who or group, Channels()
@@ -81,23 +83,41 @@ class Consumer:
         self.client.subscribe(topics)
 
     def poll(self, timeout_s: float = 1.0) -> Received | None:
-        """The next event, or None when none came in time. Raises BrokerError for what will not pass by itself."""
+        """The next event, or None when none came in time.
+
+        Raises BrokerError for what will not pass by itself, and when Kafka could not be reached for 10 s.
+        """
         end = monotonic() + timeout_s
         while True:
             message = self.client.poll(max(0.0, end - monotonic()))
             if message is None:
+                self._look(PATIENCE_S)
                 return None
             received = self._take(message)
             if received is not None or monotonic() >= end:
                 return received
 
     def events(self, idle_s: float = 1.0) -> Iterator[Received]:
-        """Events one after the other, until none has come for `idle_s` seconds. Raises as `poll`."""
+        """Events one after the other, until none has come for `idle_s` seconds. Raises as `poll`.
+
+        A Kafka that cannot be reached has not said that there are none: it is asked before the end.
+        """
         poll, take = self.client.poll, self._take
         while (message := poll(idle_s)) is not None:
             received = take(message)
             if received is not None:
                 yield received
+        self._look(0)
+
+    def _look(self, patience_s: float) -> None:
+        """Nothing came. When Kafka was lost so long ago: is it back? Its client does not say so by itself."""
+        if self._lost_s is None or monotonic() - self._lost_s < patience_s:
+            return
+        try:
+            self.client.list_topics(timeout=max(1.0, PATIENCE_S - patience_s))
+        except ck.KafkaException as error:
+            raise BrokerError(f"Kafka sends nothing to {self._who}: {self.trouble}.", GONE) from error
+        self._lost_s = None
 
     def _take(self, message: Any) -> Received | None:
         at = now_ns()
@@ -205,6 +225,8 @@ class Consumer:
 
     def _note(self, error: ck.KafkaError) -> None:
         self.trouble = error.str()
+        if error.code() == ck.KafkaError._ALL_BROKERS_DOWN and self._lost_s is None:
+            self._lost_s = monotonic()
 
     def _row(self, what: str, received: Received, note: str = "") -> None:
         if self._add:
@@ -214,10 +236,7 @@ class Consumer:
 
     def close(self) -> None:
         """Leave the group. What was not committed, another member gets again."""
-        if not self._unanswered:
-            self.client.close()
-            return
-        # librdkafka waits here for the answer to that commit, for ever if need be. We do not.
+        # librdkafka waits here for an answer of the broker, for ever if need be. We do not.
         leaving = threading.Thread(target=self.client.close, name=f"leave {self._who}", daemon=True)
         leaving.start()
-        leaving.join(_LEAVE_S)
+        leaving.join(_LEAVE_S if self._unanswered or self._lost_s is not None else PATIENCE_S)

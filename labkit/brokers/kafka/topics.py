@@ -1,6 +1,7 @@
 """Topics, and the few things that producer and consumer have in common."""
 
 import logging
+import socket
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ BROKER = "kafka"
 PATIENCE_S = 10.0  # seconds that Kafka may take for one step
 DEAD_SUFFIX = ".dead"  # what cannot be read of the topic `orders` goes to `orders.dead`
 CURE = "is the topic made (`create_topics`)? look at `python -m labkit status` and `python -m labkit logs kafka`"
+GONE = "run `lab.start()` again: it starts a broker that died on the data it had; or `python -m labkit status`"
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # librdkafka talks a lot; who wants to hear it configures logging
@@ -26,7 +28,7 @@ def create_topics(config: Mapping[str, Any], topics: Mapping[str, int], **settin
     settings: the topics' own, with `_` for `.`: cleanup_policy="compact".
     Raises BrokerError, also when a topic is there with another number of partitions.
     """
-    admin = AdminClient(quiet(config))  # kept in a name: its answers die with it
+    admin = _admin(config)  # kept in a name: its answers die with it
     for name in _make(admin, topics, dotted(settings)):
         has = len(admin.list_topics(name, timeout=PATIENCE_S).topics[name].partitions)
         if has != topics[name]:
@@ -39,7 +41,26 @@ def create_topics(config: Mapping[str, Any], topics: Mapping[str, int], **settin
 
 def provide_topic(config: Mapping[str, Any], name: str) -> None:
     """Make this topic with one partition, unless it is there, with however many. Raises BrokerError."""
-    _make(AdminClient(quiet(config)), {name: 1}, {})
+    _make(_admin(config), {name: 1}, {})
+
+
+def _admin(config: Mapping[str, Any]) -> AdminClient:
+    """librdkafka asks for ten seconds, also where nobody listens. Raises BrokerError at once when that is so."""
+    servers = [server.strip() for server in str(config.get("bootstrap.servers", "")).split(",")]
+    if servers and all(_refuses(server) for server in servers):
+        raise BrokerError(f"Kafka does not answer: nobody listens at {', '.join(servers)}.", GONE)
+    return AdminClient(quiet(config))
+
+
+def _refuses(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), PATIENCE_S).close()
+    except ConnectionRefusedError:
+        return True
+    except (OSError, ValueError):  # librdkafka says better what is wrong with such an address
+        return False
+    return False
 
 
 def _make(admin: AdminClient, topics: Mapping[str, int], settings: dict[str, Any]) -> list[str]:
@@ -80,7 +101,7 @@ def is_led(admin: AdminClient, topic: str, partitions: int = 1) -> bool:
 def delete_topics(config: Mapping[str, Any], topics: Iterable[str]) -> None:
     """Delete these topics with all that is in them. One that is not there is no error. Raises BrokerError."""
     names = list(topics)
-    admin = AdminClient(quiet(config))
+    admin = _admin(config)
     deleted = admin.delete_topics(names, request_timeout=PATIENCE_S) if names else {}
     for name, future in deleted.items():
         try:
