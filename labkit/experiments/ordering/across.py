@@ -19,6 +19,7 @@ from labkit.base.wait import until
 from labkit.events.event import Event
 from labkit.events.trace import HANDLED, PUBLISHED, Trace
 from labkit.experiments import checked
+from labkit.experiments.clearing import cleared
 from labkit.experiments.ordering.across_sides import SHIPPING, Kafka, RabbitMQ
 from labkit.experiments.ordering.load import Planned, plan
 from labkit.experiments.ordering.publish import publish
@@ -58,14 +59,15 @@ def run(
         side = Kafka(lab.kafka_config(), tracking, one_topic)
     else:
         side = RabbitMQ(lab.rabbitmq_parameters(), tracking, one_topic)
-    try:
-        side.open()
-        _publish(told, side, tracking, cancelled)
-        _wait(tracking, progress, cancelled)
-    finally:
-        tracking.done.set()
-        side.close()
-    tracking.check()
+    with cleared(side.close):
+        try:
+            side.open()
+            _publish(told, side, tracking, cancelled)
+            _wait(tracking, progress, cancelled)
+        finally:
+            tracking.done.set()
+        tracking.check()
+    tracking.check()  # what a thread said while it ended
     return _result(tracking, way, seed)
 
 

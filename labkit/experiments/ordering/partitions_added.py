@@ -23,6 +23,7 @@ from labkit.brokers.kafka.topics import is_led, quiet
 from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.experiments import checked
+from labkit.experiments.clearing import cleared
 from labkit.experiments.ordering.load import Planned, plan
 from labkit.experiments.ordering.publish import publish
 from labkit.experiments.ordering.run import result
@@ -60,14 +61,13 @@ def run(
     setting = Setting(key="order", partitions=before, consumers=1, load="long lives", orders=orders, seed=seed)
     _check(before, after, read, reset)
     side = _Side(setting, after, reset, cancelled)
-    try:
+    with cleared(side.close):
         go_on(cancelled, progress, 0, f"publishing to {before} partitions …")
         side.publish_all(live=read == "live")
         go_on(cancelled, progress, 0.5, "reading …")
         side.read_to_the_end()
-    finally:
-        side.close()
-    side.course.check()
+        side.course.check()
+    side.course.check()  # what a thread said while it ended
     return _result(setting, side, after, read, reset)
 
 

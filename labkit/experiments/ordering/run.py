@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from labkit import lab
-from labkit.base.errors import BrokerError, NotInTimeError
+from labkit.base.errors import NotInTimeError
 from labkit.events.trace import EFFECT, HANDLED, PUBLISHED, Trace
+from labkit.experiments.clearing import cleared
 from labkit.experiments.ordering import causes, load
 from labkit.experiments.ordering.on_kafka import OnKafka
 from labkit.experiments.ordering.on_rabbitmq import OnRabbitMQ
@@ -62,26 +63,18 @@ def play(setting: Setting, progress: Progress | None = None, cancelled: threadin
     else:
         side = OnRabbitMQ(lab.rabbitmq_parameters(), course)
     publisher = threading.Thread(target=_guarded, args=(side, plan, course), daemon=True)
-    try:
-        side.open()
-        publisher.start()
-        _wait(course, progress, cancelled)
-    finally:
-        course.done.set()
-        if publisher.ident:
-            publisher.join()
-        _close(side, course)
-    course.check()
+    with cleared(side.close):
+        try:
+            side.open()
+            publisher.start()
+            _wait(course, progress, cancelled)
+        finally:
+            course.done.set()
+            if publisher.ident:
+                publisher.join()
+        course.check()
+    course.check()  # what a thread said while it ended
     return result(setting, trace)
-
-
-def _close(side: OnKafka | OnRabbitMQ, course: Run) -> None:
-    """Clean up. A broker that has gone away has been told of already, and has nothing left to delete."""
-    try:
-        side.close()
-    except BrokerError:
-        if course.errors.empty():
-            raise
 
 
 def _guarded(side: OnKafka | OnRabbitMQ, plan: list[load.Planned], course: Run) -> None:

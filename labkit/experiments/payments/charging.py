@@ -11,6 +11,7 @@ from labkit import lab
 from labkit.base import names, settings
 from labkit.events.event import Event
 from labkit.events.trace import Trace
+from labkit.experiments.clearing import cleared
 from labkit.experiments.payments import crashes, outcome
 from labkit.experiments.payments.card import Company
 from labkit.experiments.payments.hands import RealHands
@@ -79,7 +80,7 @@ def charge(
         end.callback(books.close)
         company = end.enter_context(Company(folder)) if way.effect in (CARD, CARD_KEY) else None
         side = side_of(setting.broker, trace)
-        end.callback(side.close)
+        end.enter_context(cleared(side.close))
         side.open(placed(keys))
         pay = company.charge if company else None
         hands = RealHands(books, way.effect, trace, setting.broker, pay, side.tell)

@@ -14,6 +14,7 @@ from labkit import lab
 from labkit.base.settings import course_root
 from labkit.chaos.processes import ServiceError
 from labkit.events.trace import ACKED, Trace, read
+from labkit.experiments.clearing import cleared
 from labkit.experiments.payments import crashes, outcome
 from labkit.experiments.payments.charging import orders, placed, side_of, workshop
 from labkit.experiments.payments.ledger import Ledger
@@ -53,7 +54,7 @@ def run(
         books = Ledger(folder / "ledger.db", by_order=way.effect == UPSERT)
         end.callback(books.close)
         side = side_of(broker, trace)
-        end.callback(side.close)
+        end.enter_context(cleared(side.close))
         side.open(placed(keys))
         order = _order(side, broker, strategy, payments, interval_ms, folder)
         struck = _lives(order, plan, folder, progress, cancelled)
@@ -111,9 +112,16 @@ def _lives(
         if code == 0:
             return struck
         if len(struck) == before:  # it died, and not by its own hand
-            said = (folder / "victim.log").read_text(errors="replace").strip().splitlines()
-            raise ServiceError(f"The consumer process ended with code {code}: {(said or ['it said nothing'])[-1]}",
-                               "run it again; look at `python -m labkit status`")  # fmt: skip
+            raise ServiceError(
+                f"The consumer process ended with code {code}: {_said(folder / 'victim.log')}",
+                "run it again; look at `python -m labkit status`",
+            )
+
+
+def _said(log: Path) -> str:
+    """The last thing that it said, without its cure: ours stands beside it."""
+    said = [line for line in log.read_text(errors="replace").splitlines() if line and not line.startswith("  Cure:")]
+    return said[-1] if said else "it said nothing"
 
 
 def _live(order: dict[str, Any], log: Path) -> int:

@@ -8,6 +8,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import confluent_kafka as ck
@@ -21,6 +22,7 @@ from labkit.brokers.kafka import bare
 from labkit.brokers.kafka.topics import CURE
 from labkit.events.event import Event
 from labkit.events.trace import Trace
+from labkit.experiments.clearing import cleared
 from labkit.experiments.payments import outcome
 from labkit.experiments.payments.charging import orders, placed, workshop
 from labkit.experiments.payments.ledger import Ledger
@@ -98,20 +100,21 @@ def _race(broker: str, events: list[Event], books: tuple[Ledger, Ledger], work: 
             errors.put(error)
             barrier.abort()
 
-    _publish(broker, name, events)
-    threads = [threading.Thread(target=consume, args=(number,), daemon=True) for number in range(2)]
-    try:
+    with cleared(partial(_forget, broker, name)):
+        _publish(broker, name, events)
+        threads = [threading.Thread(target=consume, args=(number,), daemon=True) for number in range(2)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    finally:
-        _forget(broker, name)
-    found = [errors.get() for _ in range(errors.qsize())]
-    if found:
-        real = [error for error in found if not isinstance(error, threading.BrokenBarrierError)]
-        if real:
-            raise real[0]
+        _check([errors.get() for _ in range(errors.qsize())])
+
+
+def _check(errors: list[BaseException]) -> None:
+    real = [error for error in errors if not isinstance(error, threading.BrokenBarrierError)]
+    if real:
+        raise real[0]
+    if errors:
         raise NotInTimeError("The two consumers did not meet.", "a handler must call `meet()` once for every event")
 
 

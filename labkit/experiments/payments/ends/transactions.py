@@ -18,6 +18,7 @@ from labkit import lab
 from labkit.base.errors import BrokerError
 from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet, said
 from labkit.events.trace import Trace
+from labkit.experiments.clearing import cleared
 from labkit.experiments.payments import counting, crashes, outcome
 from labkit.experiments.payments.charging import orders, placed, workshop
 from labkit.experiments.payments.crashes import Strikes
@@ -55,7 +56,7 @@ def run(
         books = Ledger(workshop(end) / "ledger.db")
         end.callback(books.close)
         side = OnKafka(config, trace)
-        end.callback(side.close)
+        end.enter_context(cleared(side.close))
         side.open(placed(keys))
         desk = _Desk(config, side.name, side.taken, books, trace)
         Work(WAY, payments, desk, strikes, batch, progress=progress, cancelled=cancelled).until_done(desk.reader)
@@ -90,7 +91,9 @@ class _Desk:
         with _guarded():
             taken = what.event.caused("PaymentTaken", "/shop/payment", {})
             self._producer.produce(self._taken, taken.to_bytes(), taken.subject)
-            self._producer.flush(PATIENCE_S)  # so that it is in the log before a crash, open as it is
+            waiting = self._producer.flush(PATIENCE_S)  # so that it is in the log before a crash, open as it is
+        if waiting:
+            raise BrokerError(f"Kafka has not taken PaymentTaken of {taken.subject} within {PATIENCE_S:g} s.", CURE)
         with self._books.guarded(), self._books.store:
             self._books.charge(what.event.subject, int(what.event.data["cents"]))
 

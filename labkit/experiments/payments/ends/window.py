@@ -7,6 +7,7 @@ import pandas as pd
 
 from labkit.events.event import Event
 from labkit.events.trace import Trace
+from labkit.experiments.clearing import cleared
 from labkit.experiments.payments import outcome
 from labkit.experiments.payments.charging import orders, side_of, workshop
 from labkit.experiments.payments.ledger import Ledger
@@ -39,7 +40,7 @@ def run(window_days: int = 7, days: int = 30, payments: int = 300, broker: str =
         books = Ledger(workshop(end) / "ledger.db")
         end.callback(books.close)
         side = side_of(broker, Trace())
-        end.callback(side.close)
+        end.enter_context(cleared(side.close))
         side.open([*events, *events])
         remembered = _take_all(side, books, payments, window_days, evening_s)
         counts = Counts(books.counts(), {}, keys)
