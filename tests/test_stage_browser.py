@@ -192,6 +192,12 @@ def test_it_fits_its_page_in_light_and_dark(
     page.close()
 
 
+def test_a_name_that_is_cut_keeps_its_number(stage: StageOnPage) -> None:
+    cut = [stage.ask(f"stage.painter.fit('warehouse {number}', 60, 13)") for number in (1, 12)]
+    assert [name.split("…")[1] for name in cut] == [" 1", " 12"]
+    assert stage.ask("stage.painter.fit('warehouse 1', 600, 13)") == "warehouse 1"
+
+
 def test_a_thousand_events_are_painted_frame_by_frame(browser: Browser, lab: LabServer) -> None:
     page = NotebookPage.open(browser, lab, "thousand.ipynb")
     page.run_all()

@@ -37,12 +37,18 @@ class Painter {
     ctx.fillText(words, x, y);
   }
 
+  // What does not fit is cut, but not the number at its end: it tells two that share the work apart.
   fit(words, room, size) {
     this.ctx.font = `400 ${size}px ${FONT}`;
     if (this.ctx.measureText(words).width <= room) return words;
-    let cut = words;
-    while (cut.length > 1 && this.ctx.measureText(cut + "…").width > room) cut = cut.slice(0, -1);
-    return cut + "…";
+    const number = words.match(/ \d+$/)?.[0] ?? "";
+    let cut = words.slice(0, words.length - number.length);
+    while (cut.length > 1 && this.ctx.measureText(cut + "…" + number).width > room) cut = cut.slice(0, -1);
+    return cut + "…" + number;
+  }
+
+  name(words, it, size = it.w < 100 ? 11 : 13) {
+    this.text(this.fit(words, it.w - 14, size), it.x + 9, it.y + 16, size, this.palette.ink);
   }
 
   box(x, y, w, h, r, fill, line, wide = 1.5, dash = []) {
@@ -68,7 +74,7 @@ class Painter {
     board.producers.forEach((name, i) => {
       const it = at.producers[i];
       this.box(it.x, it.y, it.w, it.h, 8, palette.paper, palette.line);
-      this.text(this.fit(name, it.w - 16, 13), it.x + 9, it.y + 16, 13, palette.ink);
+      this.name(name, it);
       this.text("→", it.x + it.w + (at.lanes[0].x - it.x - it.w) / 2, it.y + it.h / 2, 16, palette.wait, "center");
     });
   }
@@ -179,7 +185,7 @@ class Painter {
       const fit = Math.floor((it.w - 12) / step), over = Math.max(0, order.length - fit);
       const works = order.some(([i, , to, part]) => to === "consumer" && part === 1 && board.cells[i].k === chosen);
       this.box(it.x, it.y, it.w, it.h, 8, palette.paper, works ? palette.ink : palette.line, works ? 2 : 1.5);
-      this.text(this.fit(consumer.name, it.w - 16, 13), it.x + 9, it.y + 16, 13, palette.ink);
+      this.name(consumer.name, it);
       order.slice(over).forEach(([i, , to, part, , state], n) => {
         const where = [it.x + 9 + n * step, it.y + it.h - size - 8];
         this.inBox.set(`${i}/${c}`, where);
