@@ -41,7 +41,7 @@ def stream(name: str, text: str) -> Any:
 
 def test_normalising_takes_out_what_changes_by_itself_and_keeps_the_tags(tmp_path: Path) -> None:
     made = normalise.normalise(notebook.read(saved(tmp_path / "a.ipynb", "1 + 1")))
-    assert set(made.metadata) == {"kernelspec", "language_info"}
+    assert set(made.metadata) == {"kernelspec", "language_info", "labkit"}
     assert made.metadata.kernelspec.name == "python3"
     assert made.cells[1].metadata == {"tags": ["t"]}
     assert made.cells[1].execution_count == 1

@@ -5,6 +5,8 @@ from typing import Any
 
 import nbformat
 
+from labkit.desk.jupyter import MARK
+
 # nbformat has no types. Its nodes are dictionaries whose keys are attributes too.
 Node = Any
 _node: Any = nbformat.NotebookNode
@@ -18,7 +20,8 @@ _CELL_KEYS = ("tags", "slideshow")  # what a lesson's author puts on a cell; the
 
 def normalise(notebook: Node) -> Node:
     """Take out what changes by itself, in place: times, widget state and ids, the front end's view of the page."""
-    notebook.metadata = _node(kernelspec=_node(_KERNEL), language_info=_node(name="python"))
+    mark = {MARK: _node(outputs="of a run by the course")}
+    notebook.metadata = _node(kernelspec=_node(_KERNEL), language_info=_node(name="python"), **mark)
     for cell in notebook.cells:
         kept = {key: cell.metadata[key] for key in _CELL_KEYS if cell.metadata.get(key)}
         cell.metadata = _node(kept)

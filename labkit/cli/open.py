@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print JupyterLab's address, open no browser")
     parser.add_argument("--port", type=int, help="JupyterLab's port (default: a free one)")
     parser.add_argument("--ip", default="127.0.0.1", help="the address JupyterLab listens on (default: 127.0.0.1)")
+    parser.add_argument("--outputs", action="store_true", help="open the lessons with the outputs stored in them")
     wanted.add_arguments(parser)
 
 
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     hold = holder.start(wanted.read(args), lambda line: print(line, flush=True), who="labkit open", found=found)
     server = None
     try:
-        server = jupyter.Server(found, args.ip, port)
+        server = jupyter.Server(found, args.ip, port, outputs=args.outputs)
         server.await_ready()
         print(f"\n{Table(hold.brokers)}\n\nJupyterLab: {server.address(lesson)}")
         print("It ends with Ctrl-C here, or with File > Shut Down there; the brokers end with it.", flush=True)

@@ -13,14 +13,18 @@ from labkit.base.errors import LabError
 from labkit.base.settings import Settings, course_root
 from labkit.provision.child import Child
 
+MARK = "labkit"  # in the metadata of a notebook whose outputs the course has stored: see `contents`
 READY_WITHIN_S = 120.0
 STOP_GRACE_S = 8.0  # JupyterLab ends its kernels one by one
 
 
 class Server(Child):
-    """A running JupyterLab. root: the folder it shows (default: the course folder)."""
+    """A running JupyterLab. root: the folder it shows (default: the course folder).
 
-    def __init__(self, settings: Settings, ip: str, port: int, root: Path | None = None) -> None:
+    outputs: whether a lesson opens with the outputs that the course has stored in it.
+    """
+
+    def __init__(self, settings: Settings, ip: str, port: int, root: Path | None = None, outputs: bool = False) -> None:
         root = root or course_root()
         folder = settings.home / "jupyter"
         _write_settings(folder)
@@ -40,6 +44,8 @@ class Server(Child):
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.expose_app_in_browser=True",  # lets the browser tests see when a kernel is ready
         ]
+        if not outputs:
+            options.append("--ServerApp.contents_manager_class=labkit.desk.contents.BeforeTheRun")
         super().__init__(
             "jupyterlab",
             [sys.executable, "-m", "jupyterlab", *options],
