@@ -162,7 +162,8 @@ def _result(
     doubled = {view: len(one.doubled) for view, one in counts.items()}
     sentence = (
         f"Kafka transactions, {len(struck)} crashes in {len(keys)} payments: PaymentTaken doubled "
-        f"{doubled['read_committed']} times for who reads committed, {doubled['read_uncommitted']} for who does not; "
+        f"{doubled['read_committed']} times for whoever reads committed, "
+        f"{doubled['read_uncommitted']} for whoever does not; "
         f"{doubled['ledger outside']} customers charged more than once in the ledger outside."
     )
     provenance = {"broker": outcome.label("kafka"), "setting": f"{len(keys)} payments in {words}"}

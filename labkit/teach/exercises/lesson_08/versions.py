@@ -146,9 +146,8 @@ def _judge_run(answer: Callable[..., Any], came: list[tuple[str, int]]) -> Seque
         seen = db.seen()
     stale = sum(last[order] != newest[order] for order in newest)
     wrong = sum(seen.get(order) != newest[order] for order in newest)
-    return [
-        Finding(not wrong, f"The last to come was not the newest for {stale} orders; in your table {wrong} are wrong.")
-    ]
+    came_last = f"The last to come was not the newest for {stale} orders; in your table {wrong} are wrong."
+    return [Finding(not wrong, f"{came_last} (One writer at a time: the race between two is tried above.)")]
 
 
 version = Exercise(
