@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any
@@ -80,6 +80,16 @@ def test_a_delay_above_the_timeout_fails_every_retried_checkout_and_reserves_its
     assert (slow[slow["design"].isin(table.EVENTS)]["lag_s"] > 0).all()
     assert set(of(result.deliveries, delay_ms=0)["reservations"]) == {1}
     assert "reserved 15 times" in result.sentence
+
+
+def test_what_was_handled_again_is_told_with_the_design_that_did_it_and_how_often() -> None:
+    result = coupling.run(delay_ms=400, rate=5, seconds=0.6)
+    told = list(result.anomalies["sentence"])
+    orders = of(result.deliveries, design="retries")["order"]
+    assert sorted(told) == sorted(
+        f"HTTP with retries: inventory handled order {order} three times, because its caller tried again."
+        for order in orders
+    )
 
 
 def test_random_failures_come_out_exactly_as_the_seed_says() -> None:
@@ -420,6 +430,30 @@ def test_well_again_is_the_first_of_ten_good_checkouts_in_a_row() -> None:
     mine = pd.DataFrame({"due_s": range(24), "ok": good, "latency_ms": [5.0] * 24})
     assert coupling_outage.well_again_s(mine, 0.0) == 4.0
     assert coupling_outage.well_again_s(mine, 20.0) is None  # the load ended before ten were seen
+
+
+def backlog_of(went_s: Sequence[float]) -> pd.DataFrame:
+    """Eight orders, one every half second from 0 on, reserved at these seconds."""
+    told = {"design": "kafka", "published_s": [i / 2 for i in range(8)], "reserved_s": list(went_s)}
+    return pd.DataFrame(told)
+
+
+OUTAGES = {"killed_at": 0.0, "restarted_at": 1.5, "back_at": 1.75, "frozen_at": 4.0, "thawed_at": 5.0}
+
+
+def test_a_backlog_that_is_gone_before_the_next_outage_is_told_in_seconds() -> None:
+    found = coupling_outage.waiting(backlog_of([2, 2.1, 2.2, 2.3, 2.4, 2.6, 3.1, 3.6]), "kafka", OUTAGES)
+    assert found["kafka_waiting_after_kill"].value == 4
+    assert found["kafka_drain_after_kill"].value == pytest.approx(2.3 - 1.75)
+    assert "kafka_left_after_kill" not in found
+
+
+def test_a_backlog_that_the_next_outage_finds_there_is_told_in_events_and_not_in_seconds() -> None:
+    found = coupling_outage.waiting(backlog_of([2, 3, 5.2, 5.3, 5.4, 5.5, 5.6, 5.7]), "kafka", OUTAGES)
+    assert "kafka_drain_after_kill" not in found
+    assert found["kafka_left_after_kill"].value == 6
+    assert found["kafka_waiting_after_freeze"].value == 6
+    assert found["kafka_drain_after_freeze"].value == pytest.approx(5.6 - 5.0)
 
 
 def test_brokers_that_nobody_knows_are_refused() -> None:

@@ -11,6 +11,7 @@ from labkit.experiments import coupling_outage as outages
 from labkit.experiments import coupling_table as table
 from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.coupling_shop import Brokers, Shop
+from labkit.experiments.coupling_wrong import doubles_and_losses
 from labkit.measure.result import Result
 from labkit.shop.config import REACTING
 
@@ -67,7 +68,7 @@ def run(
         outages.tell(deliveries, numbers),
         deliveries,
         numbers,
-        outages.doubles_and_losses(trace),
+        doubles_and_losses(trace, deliveries),
         {name: text for name, text in provenance.items() if text},
         trace,
     )

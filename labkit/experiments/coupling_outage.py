@@ -1,4 +1,4 @@
-"""Lesson 01: what happens to checkout when inventory is down? It is killed for two seconds, and later frozen for two.
+"""Lesson 01: what happens to checkout when inventory is down? It is killed and started again, and later frozen.
 
 Inventory has one worker, for whom an order is 20 ms of work: 50 orders a second for each design, twice what comes.
 """
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from labkit.events.trace import Trace, now_ns
+from labkit.events.trace import now_ns
 from labkit.experiments import coupling_table as table
 from labkit.experiments.coupling_drive import Progress, drive, go_on, sleep_to
 from labkit.experiments.coupling_shop import Brokers, Shop
-from labkit.measure import anomalies
+from labkit.experiments.coupling_wrong import doubles_and_losses
 from labkit.measure.result import Measure, Result
 
 LATE_MS = 500.0  # a customer who waits longer than this has noticed
@@ -55,7 +55,9 @@ def run(
             inventory=f"{workers} worker{'s' * (workers > 1)} of {work_ms:g} ms",
         )
     numbers = count(deliveries, moments)
-    return Result(tell(deliveries, numbers), deliveries, numbers, doubles_and_losses(trace), provenance, trace)
+    return Result(
+        tell(deliveries, numbers), deliveries, numbers, doubles_and_losses(trace, deliveries), provenance, trace
+    )
 
 
 class Step(NamedTuple):
@@ -109,17 +111,6 @@ def orders_meanwhile(
     return table.checkouts(shop, answers, begin_ns), moments
 
 
-def doubles_and_losses(trace: Trace) -> pd.DataFrame:
-    """What was handled twice, on any way; and what got lost on its way through a broker.
-
-    A call that died with the service is not lost: the customer was told that it went wrong.
-    """
-    rows = trace.to_frame()
-    called = set(rows.loc[(rows["what"] == "received") & (rows["broker"] == ""), "key"])
-    found = anomalies.find(rows)
-    return found[~((found["kind"] == "lost") & found["key"].isin(called))].reset_index(drop=True)
-
-
 def count(deliveries: pd.DataFrame, moments: Mapping[str, float]) -> dict[str, Measure]:
     """What became of the orders, per design; and when what happened to inventory."""
     measures = {name: Measure(at, "s") for name, at in moments.items()}
@@ -143,7 +134,7 @@ def count(deliveries: pd.DataFrame, moments: Mapping[str, float]) -> dict[str, M
         if "thawed_at" in moments and (well := well_again_s(mine, moments["thawed_at"])) is not None:
             measures[f"{design}_well_after"] = Measure(well, "s")
         if design in table.EVENTS:
-            measures |= _waiting(deliveries, str(design), moments)
+            measures |= waiting(deliveries, str(design), moments)
     return measures
 
 
@@ -159,17 +150,32 @@ def well_again_s(mine: pd.DataFrame, since_s: float, row: int = 10) -> float | N
     return round(float(found.iloc[0]) - since_s, 2) if len(found) else None
 
 
-def _waiting(deliveries: pd.DataFrame, design: str, moments: Mapping[str, float]) -> dict[str, Measure]:
-    """The highest backlog, and after each outage the seconds until (nearly) nothing waited any more."""
+def waiting(deliveries: pd.DataFrame, design: str, moments: Mapping[str, float]) -> dict[str, Measure]:
+    """The highest backlog. And of each outage: what waited at its end, and how long until (nearly) nothing did.
+
+    A backlog that the next outage finds there was never worked off: then that many were left, and no seconds are told.
+    """
     steps = table.backlog(deliveries, design)
     measures = {f"{design}_backlog": Measure(float(steps["waiting"].max()), "events")}
-    for name in ("back_at", "thawed_at"):
-        if name in moments:
-            drained = steps[(steps["t_s"] >= moments[name]) & (steps["waiting"] <= 1)]
-            if len(drained):
-                key = f"{design}_drain_after_{'kill' if name == 'back_at' else 'freeze'}"
-                measures[key] = Measure(round(float(drained["t_s"].iloc[0]) - moments[name], 2), "s")
+    for name, outage in (("back_at", "kill"), ("thawed_at", "freeze")):
+        if name not in moments:
+            continue
+        end_s = moments[name]
+        next_s = min([at for at in moments.values() if at > end_s], default=float("inf"))
+        measures[f"{design}_waiting_after_{outage}"] = Measure(_at(steps, end_s), "events")
+        drained = steps[steps["t_s"].between(end_s, next_s) & (steps["waiting"] <= 1)]
+        if len(drained):
+            seconds = round(float(drained["t_s"].iloc[0]) - end_s, 2)
+            measures[f"{design}_drain_after_{outage}"] = Measure(seconds, "s")
+        elif next_s < float("inf"):
+            measures[f"{design}_left_after_{outage}"] = Measure(_at(steps, next_s), "events")
     return measures
+
+
+def _at(steps: pd.DataFrame, at_s: float) -> float:
+    """How many waited at that second."""
+    before = steps.loc[steps["t_s"] <= at_s, "waiting"]
+    return float(before.iloc[-1]) if len(before) else 0.0
 
 
 def tell(deliveries: pd.DataFrame, measures: Mapping[str, Measure]) -> str:

@@ -18,10 +18,10 @@ from labkit.shop import mailbox
 
 EVENTS = ("kafka", "rabbitmq")
 DESIGNS = ("http", "retries", *EVENTS)
-NAMES = {
+NAMES = {  # as the pictures call them
     "http": "HTTP chain",
-    "retries": "HTTP, timeout and retries",
-    "defended": "HTTP, retries with budget and breaker",
+    "retries": "HTTP with retries",
+    "defended": "HTTP with breaker",
     "kafka": "event, Kafka",
     "rabbitmq": "event, RabbitMQ",
 }

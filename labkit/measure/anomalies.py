@@ -86,7 +86,7 @@ def _duplicated(rows: pd.DataFrame, done: pd.DataFrame, noun: str) -> list[tuple
             (row.event_id,),
             row.role,
             row.t_s,
-            f"{noun} {row.key}: {reasons.event(row.seq, row.note, row.event_id)} was handled {_times(n)} by "
+            f"{noun} {row.key}: {reasons.event(row.seq, row.note, row.event_id)} was handled {how_often(n)} by "
             f"{row.role}, at {before:.3f} s and again at {row.t_s:.3f} s{because}.",
         )
         for row, n, before, because in zip(reasons.each(second), count, first["t_s"], why, strict=True)
@@ -171,5 +171,6 @@ def _behind(rows: pd.DataFrame, seq: Array, group: Array, own: Any = None) -> tu
     return order[late], order[leader[late]]
 
 
-def _times(n: int) -> str:
+def how_often(n: int) -> str:
+    """A number of times in words: twice, three times, 4 times."""
     return {2: "twice", 3: "three times"}.get(n, f"{n} times")
