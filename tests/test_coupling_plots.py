@@ -222,6 +222,13 @@ def test_lag_says_when_the_answer_came_and_when_the_stock_was_reserved() -> None
     assert "with events the answer comes after 6.0 ms, and the stock is reserved after 504 ms" in said
 
 
+def test_an_answer_and_a_reservation_at_the_same_time_are_a_mark_in_a_box() -> None:
+    figure = coupling.lag(sweep()).figure
+    (box, *_), (mark, *_) = marks(figure, "s"), marks(figure, "D")
+    assert box.get_markersize() > mark.get_markersize() * 2**0.5  # a diamond is as wide as its diagonal
+    assert box.get_zorder() < mark.get_zorder()
+
+
 def test_the_title_of_an_outage_tells_it_and_what_customers_noticed() -> None:
     said = outage.timeline(out()).figure.texts[0].get_text()
     assert said == "Inventory is dead for 0.5 s.\nWith events, no customer notices: the orders wait."

@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -142,6 +143,25 @@ def test_the_bet_stands_clear_of_title_and_subtitle(bet: float) -> None:
     (said,) = [box for text, box in found.items() if "your bet" in text]
     (subtitle,) = [box for text, box in found.items() if text.startswith("A dot is")]
     assert said[3] < subtitle[1]
+
+
+@pytest.mark.parametrize("bet", [1.6, 3, 5])
+def test_the_bets_line_passes_behind_the_words_at_a_percentile(bet: float) -> None:
+    figure = latency.dots(table(kafka=typical(1.4), rabbitmq=typical(1.8)), bet=bet).figure
+    figure.draw_without_rendering()
+    crossed = 0
+    for ax in figure.axes:
+        (line,) = [one for one in ax.lines if one.is_dashed()]
+        at = ax.transData.transform((bet, 0))[0]
+        for text in ax.texts:
+            box = text.get_window_extent()
+            if box.x0 < at < box.x1 and box.y1 < ax.bbox.y1:  # what stands above the panel is the bet's own
+                crossed += 1
+                card = text.get_bbox_patch()
+                assert card is not None, text.get_text()
+                assert card.get_facecolor() == to_rgba(style.PAPER)
+                assert text.get_zorder() > line.get_zorder()
+    assert crossed
 
 
 def test_a_picture_and_the_readers_settings_leave_each_other_alone() -> None:

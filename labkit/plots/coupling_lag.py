@@ -10,7 +10,7 @@ from labkit.measure.result import plain
 from labkit.plots import style
 
 _SHOWN = ("http", *style.EVENTS)  # with retries a slow order has no answer to speak of
-_LEFT, _WIDE, _TRACK, _GAP = 1.05, 5.1, 0.17, 0.15  # inches: the axes, from one line to the next, between two delays
+_LEFT, _WIDE, _TRACK, _GAP = 1.05, 5.1, 0.19, 0.13  # inches: the axes, from one line to the next, between two delays
 _HEAD, _FOOT = 1.42, 0.98
 
 
@@ -25,6 +25,8 @@ class Moments(NamedTuple):
 
 def lag(deliveries: pd.DataFrame, stamp: str = "") -> style.Picture:
     """One line a design at each delay: its mark is the answer, its box the reservation. What lies between is the lag.
+
+    The box is the larger one: where both come at the same time, the mark stands in it.
 
     deliveries: a row a checkout: design, delay_ms, due_s, latency_ms, ok, reserved_s. Orders that were not taken, and
     designs that retry, are left out. Raises ValueError when nothing was taken by an event.
@@ -100,10 +102,10 @@ def _track(ax: Axes, one: Moments, at: float, named: bool) -> None:
     look = style.LOOKS[one.design]
     ax.plot([one.answered, one.reserved], [at, at], color=look.colour, linewidth=2.2, alpha=0.55, zorder=3,
             solid_capstyle="butt")  # fmt: skip
-    ax.plot(one.reserved, at, "s", markersize=7, markerfacecolor=style.PAPER, markeredgecolor=style.INK,
+    ax.plot(one.reserved, at, "s", markersize=10, markerfacecolor=style.PAPER, markeredgecolor=style.INK,
             markeredgewidth=1.3, zorder=4, clip_on=False)  # fmt: skip
-    ax.plot(one.answered, at, look.marker, color=look.colour, markersize=8, markeredgecolor=style.PAPER,
-            markeredgewidth=0.8, zorder=5, clip_on=False)  # fmt: skip
+    ax.plot(one.answered, at, look.marker, color=look.colour, markersize=6, markeredgecolor=style.PAPER,
+            markeredgewidth=0.5, zorder=5, clip_on=False)  # fmt: skip
     if named:
         name = f"event, {look.name}" if one.design in style.EVENTS else look.name
         ax.annotate(name, (1, at), (12, 0), xycoords=ax.get_yaxis_transform(), textcoords="offset points", size=12,

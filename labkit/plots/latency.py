@@ -27,6 +27,7 @@ _HEAD_IN, _BET_IN, _FOOT_IN, _PANEL_IN = 1.05, 0.33, 0.80, 2.02
 _INNER_PT = (_PANEL_IN - 0.16) * 72  # a panel's inside; y counts points, so that a pile is as high as its dots
 _WORDS_WIDE, _WORDS_HIGH = 0.245, 0.27  # the room that the words at a percentile take, in parts of the panel
 _LEFT, _RIGHT = 0.02, 0.985
+_CARD = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1.2}  # under words: the bet's line passes behind it
 _STACK = 0.74  # the part of a panel that the highest pile of dots may fill
 
 
@@ -180,7 +181,7 @@ def _percentiles(ax: Axes, found: dict[str, Measure]) -> None:
         ):
             ax.annotate(text, (value, height), (5, drop), xycoords=ax.get_xaxis_transform(), zorder=6, size=size,
                         textcoords="offset points", weight=weight, color=colour, ha="left", va="top",
-                        path_effects=style.halo())  # fmt: skip
+                        path_effects=style.halo(), bbox=_CARD)  # fmt: skip
 
 
 def _bet(axes: Sequence[Axes], bet_ms: float, low: float, high: float) -> None:
