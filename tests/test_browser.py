@@ -120,6 +120,28 @@ def test_two_runs_stand_side_by_side(toy: NotebookPage, shots: Path) -> None:
     assert "… and 2 more like these" in panel.words()
 
 
+def test_a_click_on_one_of_two_pictures_makes_both_as_large_as_the_panel_and_another_click_small(
+    toy: NotebookPage, shots: Path
+) -> None:
+    panel = on_page(toy)
+    panel.run()
+    panel.tick("keyed")
+    panel.run()
+    panel.tick("compare")
+    pictures = panel.root.locator(".labkit-pair img")
+    pictures.nth(1).wait_for()
+
+    def wide() -> list[float]:
+        return pictures.evaluate_all("all => all.map(one => one.getBoundingClientRect().width)")  # type: ignore[no-any-return]
+
+    small = wide()
+    pictures.nth(1).click()
+    wait.until(lambda: min(wide()) > 1.9 * max(small), 10, "both are large")
+    toy.screenshot(shots / "compared_large.png")
+    pictures.nth(0).click()
+    wait.until(lambda: wide() == small, 10, "both are small again")
+
+
 def test_a_run_can_be_cancelled_half_way(toy: NotebookPage) -> None:
     panel = on_page(toy)
     panel.run()

@@ -13,7 +13,7 @@ from labkit.base import wait
 from labkit.base.errors import LabError
 from labkit.measure.result import Measure, Result
 from labkit.widgets import controls, face
-from labkit.widgets.labels import label
+from labkit.widgets.labels import label, measure
 from labkit.widgets.panel import Panel, panel
 from labkit.widgets.throttle import Throttle
 
@@ -78,6 +78,7 @@ def test_controls_are_called_by_words_and_units() -> None:
         ("keyed", True, "keyed yes"),
         ("kafka_linger_ms", 0, "Kafka linger 0 ms"),
         ("seed", None, "seed none"),
+        ("kinds", ("kafka", "queue"), "kinds kafka, queue"),
     ],
 )
 def test_a_setting_reads_well(name: str, value: object, words: str) -> None:
@@ -366,14 +367,55 @@ def test_two_runs_can_be_compared_and_what_differs_is_bold() -> None:
     made.compare.value = True
     assert shown(made).count("<img") == 2
     assert "<b>delay 100 ms</b> · keyed yes" in shown(made)
-    assert "<td>p50</td><td>25 ms</td><td>100 ms</td>" in shown(made)
+    assert "<td>half within</td><td>25 ms</td><td>100 ms</td>" in shown(made)
+    assert "1 is equal." in shown(made)  # what got lost: nothing, both times
+    assert "lost" not in shown(made)
     made.compare.value = False
     assert shown(made).count("<img") == 1
 
 
+def compared(before: dict[str, Measure], now: dict[str, Measure]) -> str:
+    runs = [face.Shown(Result("a", toy.run().deliveries, one), None, "") for one in (before, now)]
+    return face.result(runs[1], {}, runs[0])
+
+
 def test_whole_numbers_are_compared_without_a_decimal() -> None:
-    one = Result("a", toy.run().deliveries, {"lost": Measure(5, "orders")})
-    assert "<td>5 orders</td>" in face.result(face.Shown(one, None, ""), {}, face.Shown(one, None, ""))
+    assert "<td>5 orders</td>" in compared({"lost": Measure(5, "orders")}, {"lost": Measure(6, "orders")})
+
+
+def test_a_comparison_shows_what_differs_and_counts_what_is_equal() -> None:
+    before = {"http_lost": Measure(0, "orders"), "http_p99": Measure(5, "ms"), "http_dead": Measure(0, "orders")}
+    said = compared(before, before | {"http_p99": Measure(9, "ms")})
+    assert said.count("<td>") == 3
+    assert "<td>HTTP chain: 99 of 100 within</td>" in said
+    assert "2 are equal." in said
+    same = compared(before, before)
+    assert "<table" not in same
+    assert "3 are equal." in same
+
+
+def test_of_many_that_differ_the_first_are_shown_and_the_rest_is_counted() -> None:
+    before = {f"n{i}": Measure(i, "orders") for i in range(face.MEASURES + 3)}
+    said = compared(before, {name: Measure(one.value + 1, "orders") for name, one in before.items()})
+    assert said.count("<td>") == 3 * face.MEASURES
+    assert "3 more differ." in said
+    assert "equal" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("retries_lag_p50", "HTTP with retries: lag, half within"),
+        ("load_lateness_p99", "load lateness, 99 of 100 within"),
+        ("inventory_kafka_effects", "inventory, Kafka: done"),
+        ("kafka_late_reader_read", "Kafka: late reader read"),
+        ("killed_at", "killed at"),
+        ("kafka", "Kafka"),
+        ("p50", "half within"),
+    ],
+)
+def test_a_measure_is_called_by_words(name: str, words: str) -> None:
+    assert measure(name) == words
 
 
 def test_moved_controls_are_named_until_they_stand_where_they_stood() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base.errors import LabError
-from labkit.widgets.labels import Label, words
+from labkit.widgets.labels import Label, measure
 
 SENTENCES = 3  # so many anomalies are told; the rest is counted
-MEASURES = 16
+MEASURES = 16  # so many that differ are told; the rest is counted
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def result(now: Shown, labels: Mapping[str, Label], before: Shown | None = None)
             f"<figure><figcaption><b>{name}</b><br>{_settings(one, labels, other)}</figcaption>{_image(one)}</figure>"
             for name, one, other in (("Last run", before, now), ("This run", now, before))
         )
-        parts += [f'<div class="labkit-pair">{pair}</div>', _measures(before.result, now.result)]
+        parts += [_side_by_side(pair), _measures(before.result, now.result)]
     return "".join([*parts, _anomalies(now.result)])
 
 
@@ -93,17 +93,27 @@ def _image(one: Shown) -> str:
     return f'<img src="data:image/png;base64,{data}" alt="{html.escape(one.alt, quote=True)}">'
 
 
+def _side_by_side(pair: str) -> str:
+    """Two pictures. All of it is a label of the box to tick, so that a click on either picture makes both large."""
+    tick = '<input type="checkbox" aria-label="large pictures">'
+    return f'<label class="labkit-pair"><span class="labkit-words">{tick} large pictures</span>{pair}</label>'
+
+
 def _measures(before: Any, now: Any) -> str:
+    """What the runs measured, where they differ; what is equal is only counted."""
     old, new = getattr(before, "measures", {}), getattr(now, "measures", {})
-    both = [name for name in new if name in old][:MEASURES]
-    if not both:
-        return ""
+    both = [(name, _told(old[name]), _told(new[name])) for name in new if name in old]
+    differ = [one for one in both if one[1] != one[2]]
     rows = "".join(
-        f"<tr><td>{html.escape(words(name))}</td><td>{_told(old[name])}</td><td>{_told(new[name])}</td></tr>"
-        for name in both
+        f"<tr><td>{html.escape(measure(name))}</td><td>{one}</td><td>{other}</td></tr>"
+        for name, one, other in differ[:MEASURES]
     )
     head = "<tr><th></th><th>last run</th><th>this run</th></tr>"
-    return f'<table class="labkit-measures">{head}{rows}</table>'
+    table = f'<table class="labkit-measures">{head}{rows}</table>' if rows else ""
+    equal = len(both) - len(differ)
+    counts = ((len(differ) - MEASURES, "more differ"), (equal, "is equal" if equal == 1 else "are equal"))
+    told = " ".join(f"{n} {words}." for n, words in counts if n > 0)
+    return table + (f'<div class="labkit-words">{told}</div>' if told else "")
 
 
 def _told(measure: Any) -> str:
@@ -119,8 +129,16 @@ def _anomalies(found: Any) -> str:
         return ""
     lines = [f"<li><b>×</b>{html.escape(one)}</li>" for one in told[:SENTENCES]]
     if len(told) > SENTENCES:
-        lines.append(f'<li class="labkit-words">… and {len(told) - SENTENCES:,} more like these</li>')
+        what = "more events like these" if _tells_of_events(found) else "more like these"
+        lines.append(f'<li class="labkit-words">… and {len(told) - SENTENCES:,} {what}</li>')
     return f'<ul class="labkit-wrong">{"".join(lines)}</ul>'
+
+
+def _tells_of_events(found: Any) -> bool:
+    """Whether each sentence is about an event of its own, so that who counts the sentences counts events."""
+    table = found.anomalies
+    own = [ids[0] for ids in table["event_ids"] if ids] if "event_ids" in table.columns else []
+    return len(own) == len(table) == len(set(own))
 
 
 def anomaly_sentences(found: Any) -> Sequence[str]:

@@ -1,11 +1,16 @@
 """Words for the names of code: `delay_ms` reads "delay" in ms, `failure_rate` is told in percent."""
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
+
+from labkit.plots.style import LOOKS
 
 _UNITS = {"ms": "ms", "s": "s", "us": "µs", "kb": "kB", "mb": "MB", "bytes": "bytes", "per_s": "per s"}
 _PERCENT = ("_rate", "_share", "_probability")
 _NAMES = {"http": "HTTP", "kafka": "Kafka", "rabbitmq": "RabbitMQ", "smtp": "SMTP", "id": "id"}
+_WHOSE = ("inventory", "notification", "analytics", "fraud")  # services; who else measures have names of: the pictures
+_PARTS = {"p50": "half within", "p90": "9 of 10 within", "p99": "99 of 100 within", "effects": "done"}
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,12 @@ class Label:
             return f"{self.words} {'yes' if value else 'no'}"
         if self.percent and isinstance(value, int | float):
             return f"{self.words} {100 * value:g} %"
-        text = f"{value:,g}" if isinstance(value, float) else "none" if value is None else str(value)
+        text = ", ".join(map(_said, value)) if isinstance(value, list | tuple) else _said(value)
         return f"{self.words} {text} {self.unit}".rstrip()
+
+
+def _said(value: Any) -> str:
+    return f"{value:,g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def label(name: str, highest: float | None = None) -> Label:
@@ -41,3 +50,15 @@ def label(name: str, highest: float | None = None) -> Label:
 def words(name: str) -> str:
     """A name as words: `kafka_p99` is "Kafka p99"."""
     return " ".join(_NAMES.get(part, part) for part in name.split("_") if part)
+
+
+def measure(name: str) -> str:
+    """A measure's name as words, first whose it is: `retries_lag_p50` is "HTTP with retries: lag, half within"."""
+    parts = [part for part in name.split("_") if part]
+    whose = list(takewhile(lambda part: part in LOOKS or part in _WHOSE, parts))
+    rest, last = parts[len(whose) :], ""
+    if rest and rest[-1] in _PARTS:
+        last = _PARTS[rest.pop()]
+    told = ", ".join(text for text in (words("_".join(rest)), last) if text)
+    names = ", ".join(LOOKS[part].name if part in LOOKS else part for part in whose)
+    return ": ".join(text for text in (names, told) if text)
