@@ -273,6 +273,17 @@ def test_a_design_that_never_recovers_is_told_and_one_that_does_is_not() -> None
     assert not [t for t in words(outage.timeline(now_and_then)) if "still failing" in t]
 
 
+@pytest.mark.parametrize("end_s", [1.0, 1.8, 2.2, 2.4])
+def test_what_is_told_of_a_design_that_never_recovers_stays_clear_of_its_counts(end_s: float) -> None:
+    told = out(("retries", "kafka"))
+    measures = {"frozen_at": Measure(0.5, "s"), "thawed_at": Measure(end_s, "s")}
+    figure = outage.timeline(Told(told.deliveries, measures)).figure
+    figure.draw_without_rendering()
+    (note,) = [text for text in figure.findobj(Text) if "still failing" in text.get_text()]
+    (count,) = [text for text in figure.findobj(Text) if "× " in text.get_text() and text.get_text() != "× failed"]
+    assert note.get_window_extent().x1 < count.get_window_extent().x0 - 4
+
+
 def test_the_backlog_counts_events_that_are_published_and_not_yet_reserved() -> None:
     told = out(("http", "kafka"))
     assert "Kafka: up to 11, then 0" in words(outage.timeline(told))

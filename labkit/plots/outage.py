@@ -14,7 +14,7 @@ from labkit.plots.told import Measured
 
 _LATE_MS = 500.0  # a customer who waits longer than this has noticed
 _LEFT, _WIDE, _ROW, _GAP = 0.66, 5.75, 0.56, 0.14  # inches: the axes, one row, and what lies between two
-_HEAD, _BACKLOG, _FOOT = 1.45, 0.78, 0.92
+_HEAD, _BACKLOG, _FOOT, _NOTE = 1.45, 0.78, 0.92, 1.55
 _SIGNS: tuple[style.Words, ...] = (("● answered", {}), ("○ later than 0.5 s", {}), style.FAILED_SIGN)
 
 
@@ -56,8 +56,7 @@ def timeline(result: Measured, stamp: str | None = None, who: str = "Inventory i
             ax = style.place(sheet, _LEFT, bottom, _WIDE, _ROW)
             _row(ax, rows, design, ends, last=not waiting and i == len(designs) - 1)
             if note := _never_well(rows[rows["design"] == design], outages):
-                ax.annotate(note, (outages[-1].end_s, 0), (5, 1), xycoords=ax.get_xaxis_transform(), size=10.5,
-                            textcoords="offset points", color=style.BROKEN, path_effects=style.halo(3))  # fmt: skip
+                _note(ax, note, outages[-1].end_s)
         if waiting:
             _waiting(style.place(sheet, _LEFT, _FOOT, _WIDE, _BACKLOG), waiting, ends)
     return style.Picture(sheet, _alt(rows, designs, outages, who))
@@ -123,6 +122,16 @@ def _never_well(mine: pd.DataFrame, outages: list[Outage]) -> str:
     if len(later) < 10 or later["ok"].mean() > 0.05:
         return ""
     return f"awake since {_seconds(outages[-1].end_s)},\nand still failing"
+
+
+def _note(ax: Axes, text: str, at_s: float) -> None:
+    """Words from that second on; or up to the row's end, where they would run into its counts."""
+    low, high = ax.get_xlim()
+    if (high - at_s) / (high - low) * _WIDE > _NOTE:
+        place: dict[str, Any] = {"xy": (at_s, 0), "xytext": (5, 1), "xycoords": ax.get_xaxis_transform()}
+    else:
+        place = {"xy": (1, 0), "xytext": (-2, 1), "xycoords": "axes fraction", "ha": "right"}
+    ax.annotate(text, textcoords="offset points", size=10.5, color=style.BROKEN, path_effects=style.halo(3), **place)
 
 
 def _ends(rows: pd.DataFrame, waiting: Mapping[str, pd.Series]) -> tuple[float, float]:
