@@ -129,8 +129,9 @@ def _anomalies(found: Any) -> str:
         return ""
     lines = [f"<li><b>×</b>{html.escape(one)}</li>" for one in told[:SENTENCES]]
     if len(told) > SENTENCES:
-        what = "more events like these" if _tells_of_events(found) else "more like these"
-        lines.append(f'<li class="labkit-words">… and {len(told) - SENTENCES:,} {what}</li>')
+        more = len(told) - SENTENCES
+        what = f"more event{'s' * (more > 1)} like these" if _tells_of_events(found) else "more like these"
+        lines.append(f'<li class="labkit-words">… and {more:,} {what}</li>')
     return f'<ul class="labkit-wrong">{"".join(lines)}</ul>'
 
 
