@@ -96,8 +96,7 @@ def reordered(done):
         firsts = [o for j, o in enumerate(earlier) if o.event_id not in [p.event_id for p in earlier[:j]]]
         ahead = [o for o in firsts if o.key == r.key and o.seq > r.seq]
         if ahead:
-            leader = max(ahead, key=lambda o: o.seq)  # the first one with the highest number
-            yield "reordered", r.key, (r.event_id, leader.event_id), who, at
+            yield "reordered", r.key, (r.event_id, ahead[0].event_id), who, at
 
 
 def stale(rows):
@@ -191,13 +190,30 @@ def test_overtaking_between_partitions_is_told_with_both():
         row(1.203, "handled", "b", 2, channel="orders/5", note="OrderPacked"),
     )
     assert told["sentence"] == (
-        "Order 42: event 3 (OrderPaid) was handled before event 2 (OrderPacked) by inventory, at 1.200 s and 1.203 s, "
+        "Order 42: event 3 (OrderPaid) was handled before event 2 (packed) by inventory, at 1.200 s and 1.203 s, "
         "because they came over different partitions (2 and 5)."
     )
     assert (told["kind"], told["event_ids"], told["at_s"]) == ("reordered", ("b", "c"), 1.203)
 
 
+def test_overtaking_is_told_with_the_first_that_overtook():
+    rows = [row(i, "handled", event, seq) for i, (event, seq) in enumerate([("d", 4), ("e", 5), ("c", 3)])]
+    assert one(*rows)["event_ids"] == ("c", "d")
+
+
+@pytest.mark.parametrize(
+    ("later", "words"),
+    [(0.0142, "at 0.013 s and 0.014 s"), (0.0134, "at 13.1 ms and 13.4 ms"), (0.01312, "at 13.100 ms and 13.120 ms")],
+)
+def test_two_times_that_would_look_the_same_have_more_decimals(later, words):
+    assert words in sentence(row(0.0131, "handled", "c", 3), row(later, "handled", "b", 2))
+
+
 LATE = {
+    "two workers of a consumer worked side by side": (
+        row(2, "handled", "c", 3, "inventory#1.2"),
+        row(3, "handled", "b", 2, "inventory#1.1"),
+    ),
     "failed at 1.000 s and was tried again": (
         row(1, "failed", "b", 2),
         row(2, "handled", "c", 3),
@@ -207,7 +223,7 @@ LATE = {
         row(2, "handled", "c", 3, channel="orders/2", position=7),
         row(3, "handled", "b", 2, channel="orders/2", position=9),
     ),
-    "two copies worked side by side (inventory#1 and inventory#2)": (
+    "two copies worked side by side (inventory 1 and inventory 2)": (
         row(2, "handled", "c", 3, "inventory#1"),
         row(3, "handled", "b", 2, "inventory#2"),
     ),

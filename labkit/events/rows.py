@@ -47,4 +47,9 @@ def role(who: str) -> str:
     return who.partition("#")[0]
 
 
+def said(who: str) -> str:
+    """The name in words: `inventory#2` is `inventory 2`."""
+    return who.replace("#", " ")
+
+
 now_ns = time.monotonic_ns

@@ -96,7 +96,7 @@ def _duplicated(rows: pd.DataFrame, done: pd.DataFrame, noun: str) -> list[tuple
 def _reordered(rows: pd.DataFrame, done: pd.DataFrame, noun: str) -> list[tuple[Any, ...]]:
     numbered = done[(done["seq"] > 0).to_numpy()]
     first = numbered[~pd.Series(codes(numbered, "event_id", "role", "broker")).duplicated().to_numpy()]
-    late, leader = _behind(first, first["seq"].to_numpy(), codes(first, "key", "role", "broker"))
+    late, leader = _behind(first, first["seq"].to_numpy(), codes(first, "key", "role", "broker"), earliest=True)
     overtaken, ahead = first.iloc[late], first.iloc[leader]
     why = reasons.of_order(rows, overtaken, ahead)
     return [
@@ -107,8 +107,8 @@ def _reordered(rows: pd.DataFrame, done: pd.DataFrame, noun: str) -> list[tuple[
             row.role,
             row.t_s,
             f"{noun} {row.key}: {reasons.event(other.seq, other.note, other.event_id)} was handled before "
-            f"{reasons.event(row.seq, row.note, row.event_id)} by {row.role}, at {other.t_s:.3f} s and "
-            f"{row.t_s:.3f} s{because}.",
+            f"{reasons.event(row.seq, row.note, row.event_id)} by {row.role}, "
+            f"{reasons.two_times(other.t_s, row.t_s)}{because}.",
         )
         for row, other, because in zip(reasons.each(overtaken), reasons.each(ahead), why, strict=True)
     ]
@@ -151,10 +151,13 @@ def _stale_row(row: Any, other: Any, noun: str, did: str, why: str) -> tuple[Any
     return ("stale", row.key, ids, row.role, row.t_s, sentence)
 
 
-def _behind(rows: pd.DataFrame, seq: Array, group: Array, own: Any = None) -> tuple[Array, Array]:
+def _behind(
+    rows: pd.DataFrame, seq: Array, group: Array, own: Any = None, earliest: bool = False
+) -> tuple[Array, Array]:
     """Where a row's number (`own`, by default `seq`) is below the highest `seq` before it in its group.
 
-    Returns positions in `rows`: of these rows, and of the row that had the highest number first.
+    Returns positions in `rows`: of these rows, and of the row that had the highest number first. earliest: of the
+    first row instead that had a higher number than this one, from which it is farthest.
     """
     if not len(rows):
         nothing = np.array([], dtype=np.int64)
@@ -168,6 +171,10 @@ def _behind(rows: pd.DataFrame, seq: Array, group: Array, own: Any = None) -> tu
     leads = starts | (seq > before)
     leader = np.maximum.accumulate(np.where(leads, np.arange(len(seq)), 0))
     late = np.flatnonzero(own < before)
+    if earliest and len(late):  # in a group `highest` only rises, so its first that is above is the first row above
+        wide = max(int(highest.max()), int(own.max())) + 1
+        ahead = np.searchsorted(group * wide + highest, (group * wide + own)[late], side="right")
+        return order[late], order[ahead]
     return order[late], order[leader[late]]
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from labkit.events.rows import ACKED, FAILED, HANDLED, PUBLISHED, RECEIVED
+from labkit.events.rows import ACKED, FAILED, HANDLED, PUBLISHED, RECEIVED, said
+from labkit.measure.order import SAID
 
 _LONG = 40
 
@@ -14,9 +15,18 @@ Story = dict[tuple[str, str, str, str], list[Any]]
 
 
 def event(seq: int, kind: str, event_id: str) -> str:
-    """An event in words: `event 3 (OrderPaid)`; without a number in its order, by its id."""
+    """An event in words: `event 3 (packed)`; without a number in its order, by its id."""
     name = f"event {seq}" if seq > 0 else f"event {event_id}"
-    return f"{name} ({kind})" if kind and len(kind) <= _LONG else name
+    return f"{name} ({SAID.get(kind, kind)})" if kind and len(kind) <= _LONG else name
+
+
+def two_times(first_s: float, second_s: float) -> str:
+    """`at 1.200 s and 1.203 s`; in ms, with as many decimals as they need, where seconds would say the same twice."""
+    for unit, factor, decimals in (("s", 1, 3), ("ms", 1000, 1), ("ms", 1000, 3)):
+        one, two = (f"{factor * at_s:.{decimals}f} {unit}" for at_s in (first_s, second_s))
+        if one != two:
+            break
+    return f"at {one} and {two}"
 
 
 def each(table: pd.DataFrame) -> Iterator[Any]:
@@ -61,8 +71,10 @@ def _of_order(story: Story, late: Any, ahead: Any) -> str:
         return f", because {lag} failed at {failures[0].t_s:.3f} s and was tried again"
     if min(late.position, ahead.position) >= 0 and late.position > ahead.position:
         return f", because it lies behind it in {late.channel} ({ahead.position} and {late.position})"
+    if late.who != ahead.who and "." in late.who and late.who.partition(".")[0] == ahead.who.partition(".")[0]:
+        return ", because two workers of a consumer worked side by side"
     if late.who != ahead.who:
-        return f", because two copies worked side by side ({ahead.who} and {late.who})"
+        return f", because two copies worked side by side ({said(ahead.who)} and {said(late.who)})"
     return _by_times(story, late, ahead, lag)
 
 
