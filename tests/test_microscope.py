@@ -117,7 +117,8 @@ def test_the_rails_show_the_order_that_is_asked_for() -> None:
 def test_consumers_are_numbered_as_people_count_and_named_in_words() -> None:
     crowd = Crowd.of(["w#10", "w#2", "w#1"])
     assert list(crowd.names) == ["w#1", "w#2", "w#10"]
-    assert crowd.said("w#10") == "consumer 10"
+    assert crowd.said("w#10") == "w 10"
+    assert Crowd.of(["w#1"]).said("w#1") == "w", "as the stage has it, where there is no other"
     assert Crowd.of(["w#1.1", "w#1.2"]).said("w#1.2") == "worker 2"
     assert Crowd.of(["w#1.1", "w#2.1"]).said("w#2.1") == "worker 2.1"
-    assert Crowd.of(["w#retry"]).said("w#retry") == "retry consumer"
+    assert Crowd.of(["w#1", "w#retry"]).said("w#retry") == "w retry"

@@ -155,3 +155,27 @@ def test_a_key_is_called_by_its_number(key: str) -> None:
 
 def test_the_name_of_a_type_stays_as_it_is_within_a_sentence() -> None:
     assert scene.label("order-3", "OrderPlaced", in_a_sentence=True) == "OrderPlaced order-3"
+
+
+WORKED = [
+    rabbit(0, "published", "shop"),
+    rabbit(1, "received", "packing#1"),
+    rabbit(2, "failed", "packing#1.3"),
+    rabbit(4, "handled", "packing#1.3"),
+    rabbit(5, "acked", "packing#1"),
+]
+
+
+def test_what_a_worker_does_its_consumer_does() -> None:
+    found = scene.build(WORKED)
+    (trip,) = only(found)["trips"]
+    assert (trip["r"], trip["f"], trip["d"], trip["a"]) == (0.001, 0.002, 0.004, 0.005)
+    assert found["boards"][0]["consumers"] == [{"name": "packing", "role": "packing"}]
+
+
+def test_a_board_says_whether_acknowledgements_were_written_down() -> None:
+    told, untold = scene.build(WORKED), scene.build(WORKED[:-1])
+    assert [one["boards"][0]["acked"] for one in (told, untold)] == [True, False]
+    assert scene_words.subtitle(told) == "What is acknowledged is gone from the queue."
+    assert scene_words.subtitle(untold) == "", "nothing on the stage shows it"
+    assert not scene.build(FIVE)["boards"][0]["acked"], "a commit takes nothing out of a log"

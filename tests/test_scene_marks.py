@@ -2,10 +2,12 @@
 
 import pytest
 import stage_runs
+from rows import handled
 from test_scene import kafka, rabbit
 
 from labkit.events.rows import Row
-from labkit.measure import scene
+from labkit.events.trace import Trace
+from labkit.measure import anomalies, order, scene
 from labkit.measure.scene import words as scene_words
 
 
@@ -36,6 +38,31 @@ def test_an_overtaken_event_is_late_from_when_it_was_handled() -> None:
     rows = two("packing#1", "packing#2", (12, 10))
     assert marks(rows) == {1: {"late": 0.012}, 2: {}}
     assert title(rows) == "Order 3: paid overtakes placed"
+
+
+@pytest.mark.parametrize(
+    "numbers", [[1, 2, 4, 5, 3], [2, 1, 3, 5, 4], [5, 1, 2, 3, 4], [4, 5, 1, 2, 3], [2, 1, 5, 3, 4]]
+)
+def test_the_title_the_microscope_and_the_sentence_tell_the_same_two_events(numbers: list[int]) -> None:
+    trace = Trace(row._replace(broker="rabbitmq") for row in handled(("order-3", numbers)).rows())
+    found = scene.build(trace.rows())
+    worst = order.lanes(trace.to_frame())[0].worst()
+    assert worst
+    assert scene_words.title(found, 0) == f"Order 3: {worst.ahead.said()} overtakes {worst.late.said()}"
+    told = list(anomalies.find(trace.to_frame())["event_ids"])
+    assert (worst.late.event_id, worst.ahead.event_id) in told
+
+
+def test_a_retry_that_failed_before_overtook_nothing() -> None:
+    rows = [
+        rabbit(0, "received", "packing", 2),
+        rabbit(1, "failed", "packing", 2),
+        rabbit(2, "received", "packing"),
+        rabbit(3, "handled", "packing"),
+        rabbit(4, "received", "packing", 2, queue="later"),
+        rabbit(5, "handled", "packing", 2, queue="later"),
+    ]
+    assert title(rows) == "Order 3: handled in order"
 
 
 def test_an_event_handled_twice_says_when() -> None:

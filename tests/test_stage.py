@@ -8,6 +8,7 @@ import pytest
 import stage_runs
 import traitlets
 from PIL import Image
+from test_scene import rabbit
 
 from labkit.events.rows import Row
 from labkit.events.trace import Trace
@@ -143,3 +144,10 @@ def test_a_story_without_trouble_ends_with_the_whole_run() -> None:
     (board,) = found.scene["boards"]
     last = max(time for cell in board["cells"] for time in scene.moments(cell))
     assert drawn._three(board, 0)[-1] == last
+
+
+def test_the_chosen_keys_events_are_on_the_picture_however_many_others_are_out() -> None:
+    rows = [rabbit(i, "received", "packing", key=f"order-{i}")._replace(event_id=f"e{i}") for i in range(9)]
+    words = [text.get_text() for text in drawn.moments(scene.build(rows), "order-0").figure.axes[0].texts]
+    assert words.count("1") == 3, "in each frame event 1 of the chosen order, which was received before all others"
+    assert "hollow: received" in words, "no row says what was acknowledged"

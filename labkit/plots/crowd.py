@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from labkit.measure.scene import natural
+from labkit.measure.scene import named, natural
 from labkit.plots import style
 
 # Okabe-Ito; the words on them white or ink, whichever can be read.
@@ -30,14 +30,11 @@ class Crowd:
         return _COLOURS[self.names[who] % len(_COLOURS)]
 
     def said(self, who: str) -> str:
-        """A name of the trace in words, short where there is one consumer only: `warehouse#1.3` is worker 3."""
+        """A name of the trace in words, as on the stage; with one consumer only, `warehouse#1.3` is worker 3."""
         consumers = {name.partition(".")[0] for name in self.names}
         consumer, _, worker = who.partition("#")[2].partition(".")
-        if not consumer:
-            return who
-        name = f"consumer {consumer}" if consumer.isdigit() else f"{consumer} consumer"
         if not worker:
-            return name
+            return named(who, self.names)
         return f"worker {worker}" if len(consumers) == 1 else f"worker {consumer}.{worker}"
 
     def legend(self, ax: Axes, x: float, y: float, step: float = 0.27) -> float:

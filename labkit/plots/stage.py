@@ -111,7 +111,9 @@ def _signs(ax: Axes, scene: Scene, k: int) -> None:
     if any(board["commits"] for board in scene["boards"]):
         signs.append(("▎ committed so far", {}))
     if "queue" in kinds:
-        signs += [("hollow: out, not acknowledged", {}), ("dashed: acknowledged, gone", {})]
+        acked = any(board["acked"] for board in scene["boards"])
+        out: list[style.Words] = [("hollow: out, not acknowledged", {}), ("dashed: acknowledged, gone", {})]
+        signs += out if acked else [("hollow: received", {})]
     for mark, words in (("late", "ring: out of order"), ("twice", "double border: twice")):
         if mark in marks:
             signs.append((words, broken))

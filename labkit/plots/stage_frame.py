@@ -130,9 +130,10 @@ class Frame:
             self._words(self.box_x + 0.08, middle + 0.12, _cut(consumer["name"], self.box_w), 9.5)
             mine = [(i, s) for i, s in spots if s.number == number and s.place in (CONSUMER, GONE) and s.part == 1]
             mine = [(i, s) for i, s in mine if s.place == CONSUMER or cells[i]["k"] == self.key]
-            mine.sort(key=lambda one: one[1].place == CONSUMER)
+            mine.sort(key=lambda one: (cells[one[0]]["k"] != self.key, one[1].place == CONSUMER))
             fit = int((self.box_w - 0.1) / 0.25)
-            for n, (i, spot) in enumerate(mine[-fit:]):
+            own = sum(cells[i]["k"] == self.key for i, _ in mine)
+            for n, (i, spot) in enumerate(mine[max(own - fit, 0) :][:fit]):
                 self._cell(self.box_x + 0.08 + n * 0.25, middle - 0.19, cells[i], spot.state, 0.2)
 
     def _wires(self, number: int, middle: float) -> None:

@@ -3,6 +3,6 @@
 at: where each event is at a moment. words: the title of a key, and what happens to it, moment by moment.
 """
 
-from labkit.measure.scene.build import Scene, build, label, moments, natural
+from labkit.measure.scene.build import Scene, build, label, moments, named, natural
 
-__all__ = ["Scene", "build", "label", "moments", "natural"]
+__all__ = ["Scene", "build", "label", "moments", "named", "natural"]

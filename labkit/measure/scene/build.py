@@ -9,7 +9,8 @@ event.
 scene   end_s, noun, keys, types, broken (numbers of keys with an anomaly), start (the key to begin with), boards,
         aligned: the brokers ran one after the other, and each one's clock starts with its own first event.
 board   one broker. broker, name, producers, consumers ({name, role}), lanes, cells, reads (pairs lane, consumer),
-        commits ({lane, role, steps: [time, offset]}): how far a group is, which moves with the `acked` rows only.
+        commits ({lane, role, steps: [time, offset]}): how far a group is, which moves with the `acked` rows only,
+        acked: rows say what left a queue; else nobody knows what is still out.
 lane    {name, kind, first, size}. log: a partition or a stream, cells keep their offset. queue: cells leave it.
         exchange: published, and no row says in which queue it lies. dead: the dead letters.
 cell    an event at its place: `cells.Cell`.
@@ -23,7 +24,7 @@ from itertools import pairwise
 from typing import Any
 
 from labkit.events.frames import frame
-from labkit.events.rows import ACKED, CONFIRMED, DEAD, FAILED, HANDLED, PUBLISHED, RECEIVED, Row, role
+from labkit.events.rows import ACKED, CONFIRMED, DEAD, FAILED, HANDLED, PUBLISHED, RECEIVED, Row, role, said
 from labkit.measure import anomalies
 from labkit.measure.scene.cells import EXCHANGE, LOG, QUEUE, Cell, cells_of
 
@@ -84,6 +85,12 @@ def label(key: str, noun: str = "Order", in_a_sentence: bool = False) -> str:
     return f"{noun.lower() if plain else noun} {rest}".strip()
 
 
+def named(who: str, all_of_them: Iterable[str]) -> str:
+    """Who it is, in words: `packing#2` is `packing 2`, and `packing` where there is no other."""
+    alone = sum(role(other) == role(who) for other in all_of_them) == 1
+    return role(who) if alone else said(who)
+
+
 def natural(names: Iterable[str]) -> list[str]:
     """Without doubles, and order-2 before order-10."""
 
@@ -115,12 +122,13 @@ def _board(name: str, rows: list[Row], zero: int, keys: list[str], types: list[s
     return {
         "broker": name,
         "name": _NAMES.get(name, name),
-        "producers": [_who(who, producers) for who in producers],
-        "consumers": [{"name": _who(who, consumers), "role": role(who)} for who in consumers],
+        "producers": [named(who, producers) for who in producers],
+        "consumers": [{"name": named(who, consumers), "role": role(who)} for who in consumers],
         "lanes": [_lane(kind, lane, [cell for cell in cells if cell.lane == lane], lanes) for kind, lane in lanes],
         "cells": plain,
         "reads": sorted({(cell["lane"], trip["c"]) for cell in plain for trip in cell["trips"]}),
         "commits": _commits(cells, place),
+        "acked": any(trip["a"] is not None for cell in cells if cell.kind == QUEUE for trip in cell.trips),
     }
 
 
@@ -166,12 +174,6 @@ def _lane_name(kind: str, name: str, lanes: Sequence[tuple[str, str]]) -> str:
     if kind == LOG and topic:
         return f"partition {number}" if len(topics) == 1 else f"{topic}, partition {number}"
     return f"queue {short}" if kind == "queue" else f"stream {short}"
-
-
-def _who(who: str, all_of_them: Sequence[str]) -> str:
-    """`packing#2` is `packing 2`, and `packing` where there is no other."""
-    alone = sum(role(other) == role(who) for other in all_of_them) == 1
-    return role(who) if alone else who.replace("#", " ")
 
 
 def _commits(cells: Sequence[Cell], place: Mapping[str, int]) -> list[dict[str, Any]]:

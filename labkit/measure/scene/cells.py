@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from labkit.events.rows import ACKED, CONFIRMED, DEAD, FAILED, HANDLED, PUBLISHED, RECEIVED, Row
 
 LOG, QUEUE, EXCHANGE = "log", "queue", "exchange"
+_WORKER = re.compile(r"(#[^.]+)\..+$")
 _LETTERS = {RECEIVED: "r", HANDLED: "d", FAILED: "f", ACKED: "a", DEAD: "x"}
 
 Trip = dict[str, Any]
@@ -61,7 +63,11 @@ class Cell:
 
 
 def cells_of(rows: Sequence[Row], zero: int) -> list[Cell]:
-    """The cells in order of time. rows: of one broker, in order of time. zero: the clock's zero, in ns."""
+    """The cells in order of time. rows: of one broker, in order of time. zero: the clock's zero, in ns.
+
+    What a worker does, its consumer does: `warehouse#1.3` works for `warehouse#1`, which receives and acknowledges.
+    """
+    rows = [row if "." not in row.who else row._replace(who=_WORKER.sub(r"\1", row.who)) for row in rows]
     sent = _Sent(rows)
     readers = {row.who for row in rows if row.what == RECEIVED}
     found: dict[tuple[str, str, int], Cell] = {}

@@ -69,6 +69,13 @@ function atConsumer(trip, later, t, flight) {
   return [null, back];
 }
 
+// Of a queue's spots: how many wait, and how many are out. What flies to a consumer waits until a row says it is there.
+function countsOf(spots) {
+  const there = ([, , to, part]) => to === "consumer" && part === 1;
+  const waits = (spot) => spot[5] !== "sent" && !there(spot) && (spot[2] === "lane" || spot[2] === "consumer");
+  return [spots.filter(waits).length, spots.filter(there).length];
+}
+
 function momentsOf(cell) {
   const times = [cell.pub, cell.at];
   for (const trip of cell.trips) for (const letter of "rdfax") if (trip[letter] !== null) times.push(trip[letter]);

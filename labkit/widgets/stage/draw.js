@@ -92,7 +92,7 @@ class Painter {
       if (lane.kind === "queue") this.seatQueue(board, at, box, mine);
       else if (lane.kind === "dead") this.seatDead(board, at, box, spots);
       else this.seatLog(board, at, lane, at.inLane[l], box, from);
-      this.laneWords(lane, box, mine, from, at);
+      this.laneWords(board, lane, box, mine, from);
       ctx.save();
       ctx.beginPath();
       ctx.rect(box.x, box.y - 8, box.w, box.h + 16);
@@ -134,13 +134,12 @@ class Painter {
     this.dead = new Map(dead.slice(over).map((i, n) => [i, [box.x + PAD + n * at.pitch, box.y + PAD]]));
   }
 
-  laneWords(lane, box, mine, from, at) {
+  laneWords(board, lane, box, mine, from) {
     const { palette, place } = this, size = 12.5, y = box.y - 14;
     let right = "";
     if (lane.kind === "queue") {
-      const waiting = mine.filter(([, , to, part, , state]) => state === "waiting" || to === "lane" && state !== "sent").length;
-      const out = mine.filter(([, , to, part]) => to === "consumer" && part > 0).length;
-      right = place.narrow ? `${waiting} wait · ${out} out` : `${waiting} waiting · ${out} out`;
+      const [waiting, out] = countsOf(mine);
+      right = `${waiting} ${place.narrow ? "wait" : "waiting"}` + (board.acked ? ` · ${out} out` : "");
     } else if (lane.kind === "log" && lane.size > box.fit) {
       const first = lane.first + Math.round(from);
       right = `${place.narrow ? "" : "offsets "}${first}–${first + box.fit - 1} of ${lane.size}`;
@@ -181,12 +180,13 @@ class Painter {
     board.consumers.forEach((consumer, c) => {
       const it = at.consumers[c], size = 18, step = 24;
       const mine = spots.filter(([i, , to, , who, state]) => who === c && (to === "consumer" || (state === "gone" && board.cells[i].k === chosen)));
-      const order = mine.sort((a, b) => (a[5] !== "gone") - (b[5] !== "gone"));
-      const fit = Math.floor((it.w - 12) / step), over = Math.max(0, order.length - fit);
+      const other = ([i]) => board.cells[i].k !== chosen;  // the chosen key's come first: what does not fit is not seen
+      const order = mine.sort((a, b) => other(a) - other(b) || (a[5] !== "gone") - (b[5] !== "gone"));
+      const fit = Math.floor((it.w - 12) / step), over = Math.max(0, order.filter((spot) => !other(spot)).length - fit);
       const works = order.some(([i, , to, part]) => to === "consumer" && part === 1 && board.cells[i].k === chosen);
       this.box(it.x, it.y, it.w, it.h, 8, palette.paper, works ? palette.ink : palette.line, works ? 2 : 1.5);
       this.name(consumer.name, it);
-      order.slice(over).forEach(([i, , to, part, , state], n) => {
+      order.slice(over, over + fit).forEach(([i, , to, part, , state], n) => {
         const where = [it.x + 9 + n * step, it.y + it.h - size - 8];
         this.inBox.set(`${i}/${c}`, where);
         const cell = board.cells[i];

@@ -23,11 +23,12 @@ function legendOf(scene, k, note) {
   const kinds = new Set(scene.boards.flatMap((board) => board.lanes.map((lane) => lane.kind)));
   const mine = scene.boards.flatMap((board) => board.cells.filter((cell) => cell.k === k));
   const marks = new Set(mine.flatMap((cell) => Object.keys(cell.marks)));
+  const acked = scene.boards.some((board) => board.acked);
   const stuck = mine.some((cell) => cell.trips.some((trip) => trip.f !== null || trip.x !== null));
   const signs = [["bar", "committed so far", scene.boards.some((board) => board.commits.length)],
-    ["read", "read, and still there", kinds.has("log")], ["out", "out, not acknowledged", kinds.has("queue")],
-    ["gone", "acknowledged: gone", kinds.has("queue")], ["late", "out of order", marks.has("late")],
-    ["twice", "handled twice", marks.has("twice")],
+    ["read", "read, and still there", kinds.has("log")],
+    ["out", acked ? "out, not acknowledged" : "received", kinds.has("queue")], ["gone", "acknowledged: gone", acked],
+    ["late", "out of order", marks.has("late")], ["twice", "handled twice", marks.has("twice")],
     ["cross", "failed, lost or dead letter", stuck || marks.has("lost") || marks.has("refused")]];
   const shown = signs.filter((sign) => sign[2]).map(([sign, words]) =>
     make("span", "", {}, make("i", `labkit-sign labkit-sign-${sign}`, { "aria-hidden": "true" }), words));
