@@ -14,9 +14,11 @@ from labkit import lab
 from labkit.base import names
 from labkit.brokers import kafka
 from labkit.events.event import Event
-from labkit.events.trace import HANDLED, PUBLISHED, RECEIVED
+from labkit.events.trace import ACKED, HANDLED, PUBLISHED, RECEIVED
 from labkit.experiments import ordering
+from labkit.measure import scene
 from labkit.measure.result import Result
+from labkit.measure.scene import at as scene_at
 
 pytestmark = pytest.mark.usefixtures("brokers")
 
@@ -101,6 +103,36 @@ def test_rabbitmq_breaks_order_and_the_sentence_names_the_cause(setting: dict[st
     assert result.measures["broken"].value > 0
     assert why in result.sentence and "Cure: " in result.sentence
     every_event_once(result)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{}, {"key": "order"}, {"prefetch": 3, "workers": 4}, {"requeue": 0.1, "retry": "requeue"}],
+    ids=str,
+)
+def test_no_queue_has_more_out_than_its_consumers_may_hold_and_none_at_the_end(setting: dict[str, Any]) -> None:
+    result = ordering.run(broker="rabbitmq", **setting)
+    assert result.trace
+    (board,) = scene.build(result.trace.rows())["boards"]
+    for number in range(len(board["lanes"])):
+        readers = [consumer for lane, consumer in board["reads"] if lane == number]
+        cells = [cell for cell in board["cells"] if cell["lane"] == number]
+        assert sum(cell["trips"][-1]["a"] is not None for cell in cells) == len(cells), "each was acknowledged"
+        out = [_out({**board, "cells": cells}, time) for time in sorted({t for c in cells for t in scene.moments(c)})]
+        assert 0 < max(out) <= setting.get("prefetch", 10) * len(readers)
+        assert out[-1] == 0
+
+
+def _out(board: dict[str, Any], t: float) -> int:
+    """How many events are with a consumer at `t`."""
+    return sum(spot.place == scene_at.CONSUMER and spot.part == 1 for _, spot in scene_at.spots(board, t, 0.0025))
+
+
+def test_a_run_on_kafka_commits_nothing_and_says_so() -> None:
+    result = ordering.run(key="order")
+    assert result.trace
+    assert ACKED not in {row.what for row in result.trace.rows()}
+    assert scene.build(result.trace.rows())["boards"][0]["commits"] == []
 
 
 @pytest.mark.parametrize(("reader", "wrong"), [("newest wins", 0), ("waits for its turn", 0)])

@@ -1,5 +1,6 @@
 """Lesson 08 on RabbitMQ: one queue with some consumers; or, with a key, some queues behind a consistent hash."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from labkit.base.wait import until
 from labkit.brokers import rabbitmq
 from labkit.brokers.rabbitmq.topology import BROKER, channel, connect, refused
 from labkit.events.event import Event
-from labkit.events.trace import RECEIVED
+from labkit.events.trace import ACKED, RECEIVED
 from labkit.experiments.ordering.load import Planned
 from labkit.experiments.ordering.publish import publish
 from labkit.experiments.ordering.threads import Threads
@@ -94,14 +95,18 @@ class OnRabbitMQ:
         mine = self._queues if len(self._queues) == 1 else self._queues[number - 1 :: setting.consumers]
         connection = connect(self._parameters)
         workers = Workers(self._run, who)
+        hand: deque[Delivery] = deque()  # received, and not worked on: up to the prefetch
         try:
             ch = connection.channel()
             ch.basic_qos(prefetch_count=setting.prefetch)
             for queue in mine:
-                self._listen(connection, ch, queue, workers, who)
+                self._listen(connection, ch, queue, hand, who)
             self._listening.add(number)
             while not self._run.done.is_set():
-                connection.process_data_events(time_limit=_POLL_S)
+                connection.process_data_events(time_limit=0 if hand else _POLL_S)
+                for _ in range(1 if setting.workers == 1 else len(hand)):
+                    if hand:
+                        workers.give(hand.popleft())
         finally:
             workers.close()
             if connection.is_open:
@@ -109,21 +114,27 @@ class OnRabbitMQ:
                 connection.close()
 
     def _listen(
-        self, connection: BlockingConnection, ch: BlockingChannel, queue: str, workers: Workers, who: str
+        self, connection: BlockingConnection, ch: BlockingChannel, queue: str, hand: deque[Delivery], who: str
     ) -> None:
-        def answer(verb: Callable[..., None], tag: int, **how: bool) -> Callable[[], None]:
-            if self._run.setting.workers == 1:
-                return lambda: verb(tag, **how)
-            return lambda: connection.add_callback_threadsafe(lambda: verb(tag, **how))
+        def answer(does: Callable[[], None]) -> Callable[[], None]:
+            """The same from any thread: pika's channel belongs to the one that reads."""
+            return does if self._run.setting.workers == 1 else lambda: connection.add_callback_threadsafe(does)
 
         def on_message(_: BlockingChannel, method: Any, __: Any, body: bytes) -> None:
             if self._run.done.is_set():
                 return  # the run is over: what is still in the client goes back to the queue
             event, tag = Event.from_bytes(body), method.delivery_tag
-            self._run.trace.add(RECEIVED, event.subject, event.seq, event.id, queue, -1, who, BROKER, event.type)
-            requeue = self._run.setting.retry == "requeue"
-            later = answer(ch.basic_nack, tag, requeue=requeue)
-            workers.give(Delivery(event, queue, -1, answer(ch.basic_ack, tag), later))
+            about = (event.subject, event.seq, event.id, queue, -1, who, BROKER)
+            self._run.trace.add(RECEIVED, *about, event.type)
+
+            def ack() -> None:
+                ch.basic_ack(tag)
+                self._run.trace.add(ACKED, *about)
+
+            def later() -> None:
+                ch.basic_nack(tag, requeue=self._run.setting.retry == "requeue")
+
+            hand.append(Delivery(event, queue, -1, answer(ack), answer(later)))
 
         ch.basic_consume(queue, on_message)
 
