@@ -141,3 +141,30 @@ def test_a_seed_that_is_no_number_gives_its_cure_and_keeps_the_last_picture(
     seed.fill("2")
     board.run()
     assert page.problems() == []
+
+
+def test_in_a_dark_page_the_menus_have_a_light_arrow(board: PanelOnPage, page: NotebookPage, shots: Path) -> None:
+    select = board.root.locator("select").first
+    arrow = "select => getComputedStyle(select).backgroundImage"
+    before = select.evaluate(arrow)
+    run_with(board, "none")
+    page.page.set_viewport_size({"width": 900, "height": 1700})
+    page.theme("JupyterLab Dark")
+    wait.until(lambda: "eceef2" in str(select.evaluate(arrow)), 20, "the arrow is light")
+    board.root.screenshot(path=str(shots / "ordering_dark_900.png"))
+    page.theme("JupyterLab Light")
+    wait.until(lambda: select.evaluate(arrow) == before, 20, "a light page has the arrow of ipywidgets")
+
+
+def test_on_rabbitmq_the_stage_says_how_many_are_out_and_ends_with_none(
+    board: PanelOnPage, page: NotebookPage, shots: Path
+) -> None:
+    run_with(board, "order")
+    stage(board).wait_for()
+    assert "acknowledged: gone" in stage(board).inner_text()
+    find = "[...document.querySelectorAll('*')].find(element => element.stage).stage"
+    page.page.evaluate(f"() => {{ const stage = {find}; stage.go(stage.end * 0.4); }}")
+    board.root.screenshot(path=str(shots / "ordering_out.png"))
+    acked, left = page.page.evaluate(f"""() => {{ const stage = {find}, board = stage.scene.boards[0];
+        return [board.acked, board.cells.filter(cell => cell.trips.at(-1).a === null).length]; }}""")
+    assert (acked, left) == (True, 0)

@@ -77,6 +77,32 @@ def test_play_moves_the_clock_and_pause_stops_it(stage: StageOnPage) -> None:
     assert stage.ask("stage.model.get('t')") == pytest.approx(stands, abs=0.1)
 
 
+def test_play_stops_when_the_chosen_key_is_through_and_goes_on_to_the_end(stage: StageOnPage) -> None:
+    through, end = stage.ask("stage.through"), stage.ask("stage.end")
+    assert through < end, "others come after it"
+    stage.root.get_by_label("the chosen key").focus()
+    stage.ask("stage.go(stage.through - 0.002)")
+    stage.button("play").click()
+    wait.until(lambda: not stage.ask("stage.model.get('playing')"), 30, "it stops by itself")
+    assert through < stage.t() < end
+    wait.until(lambda: "Play on" in stage.button("play").inner_text(), 20, "the button says that there is more")
+    stage.button("play").click()
+    wait.until(lambda: stage.t() > through + 0.02, 30, "it goes on")
+    stage.button("pause").click()
+
+
+def test_the_chosen_keys_events_have_the_first_places_with_a_consumer(stage: StageOnPage) -> None:
+    name, k = "stage.scene.boards[1]", stage.ask("stage.k")
+    for t in stage.ask("stage.lines.filter(line => line[1] === 1).map(line => line[0])"):
+        stage.ask(f"stage.go({t})")
+        wait.until(lambda: stage.ask("!stage.dirty"), 20, "it is painted")
+        seats = stage.ask("[...stage.painter.inBox].map(([seat, [x]]) => [...seat.split('/').map(Number), x])")
+        keys = {(consumer, x): stage.ask(f"{name}.cells[{i}].k") for i, consumer, x in seats}
+        for consumer in {consumer for consumer, _ in keys}:
+            own = [keys[seat] == k for seat in sorted(keys) if seat[0] == consumer]
+            assert own == sorted(own, reverse=True)
+
+
 def test_the_keyboard_moves_the_clock(stage: StageOnPage) -> None:
     before = stage.ink()
     stage.scrub().focus()
@@ -165,6 +191,18 @@ def test_the_browser_and_python_agree_where_every_event_is(page: NotebookPage, n
         for mine, other in zip(here, there, strict=True):
             assert [[*m[:3], *m[4:]] for m in mine] == [[*o[:3], *o[4:]] for o in other]
             assert [m[3] for m in mine] == pytest.approx([o[3] for o in other])
+
+
+def test_no_more_is_out_than_two_consumers_with_prefetch_1_may_hold(page: NotebookPage) -> None:
+    script = Path(widget.__file__).with_name("at.js").read_text("utf-8")
+    (board,) = scene.build(stage_runs.rows("rabbitmq_nack"))["boards"]
+    times = sorted({time for cell in board["cells"] for time in scene.moments(cell)})
+    counts = page.page.evaluate(
+        f"([board, times]) => {{ {script}; return times.map(t => countsOf(spotsAt(board, t, 0.0025))); }}",
+        [board, [time + nudge for time in times for nudge in (-1e-6, 0)]],
+    )
+    assert max(out for _, out in counts) == 2
+    assert counts[-1] == [0, 0], "all is acknowledged"
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -1,7 +1,7 @@
 // The stage: a clock, its controls and the words around the canvas. The other `stage_*.js` stand before this one.
 
 const SPEEDS = [1, 5, 20, 50, 100, 200, 500, 1000, 5000];
-const FLIGHT_S = 0.5, QUIET_S = 1.2, RUSH_S = 0.6, STEP_S = 1.1;  // seconds of the viewer
+const FLIGHT_S = 0.5, QUIET_S = 1.2, RUSH_S = 0.6, STEP_S = 1.1, AFTER_S = 1;  // seconds of the viewer
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 class Stage {
@@ -44,10 +44,10 @@ class Stage {
     this.changes = {
       "change:scene": () => this.rescene(), "change:words": () => this.words(), "change:playing": () => this.playing(),
       "change:slow": () => this.speeds(), "change:key": () => this.chosen(),
-      "change:t": () => { if (Math.abs(model.get("t") - this.sent) > 1e-9) this.go(model.get("t"), false); } };
+      "change:t": () => { if (Math.abs(model.get("t") - this.sent) > 1e-9) { this.go(model.get("t"), false); this.aim(); } } };
     for (const [name, act] of Object.entries(this.changes)) model.on(name, act);
     on(this.play, "click", () => this.toggle());
-    on(this.restart, "click", () => this.go(0));
+    on(this.restart, "click", () => { this.go(0); this.aim(); });
     on(this.before, "click", () => this.step(-1));
     on(this.after, "click", () => this.step(1));
     on(this.scrub, "input", () => { this.pause(); this.go(Number(this.scrub.value)); });
@@ -97,6 +97,7 @@ class Stage {
     this.speed.replaceChildren(...all.map((n) => make("option", "", { value: n }, n === 1 ? "as it was" : `${n} × slower`)));
     this.speed.value = String(this.slow);
     this.pace.textContent = this.slow === 1 ? "as it was" : `${this.slow} × slower`;
+    this.aim();
     this.dirty = true;
   }
 
@@ -111,7 +112,9 @@ class Stage {
     this.title.textContent = words.title;
     this.subtitle.textContent = words.subtitle;
     this.lines = words.lines;
+    this.through = this.lines.length ? this.lines[this.lines.length - 1][0] : this.end;
     this.said = "";
+    this.aim();
     this.legend.replaceChildren(...legendOf(this.scene, this.k, words.note));
     this.dirty = true;
   }
@@ -135,12 +138,25 @@ class Stage {
   playing() {
     const plays = this.model.get("playing");
     if (plays && this.t >= this.end) this.go(0);
-    this.play.textContent = plays ? "❚❚ Pause" : "▶ Play";
+    this.aim();
+    this.named();
     this.play.setAttribute("aria-label", plays ? "pause" : "play");
     this.since = performance.now();
   }
 
   toggle() { this.save("playing", !this.model.get("playing")); }
+
+  // Play stops by itself a moment after the chosen key is through. Pressed again, it goes on to the end.
+  rest() { return Math.min(this.through + (CALM.matches ? 0 : AFTER_S / this.slow), this.end); }
+
+  isThrough() { return this.t >= this.rest() - 1e-9; }
+
+  aim() { this.stop = this.isThrough() ? this.end : this.rest(); }
+
+  named() {
+    const goesOn = this.isThrough() && this.t < this.end;
+    this.play.textContent = this.model.get("playing") ? "❚❚ Pause" : goesOn ? "▶ Play on" : "▶ Play";
+  }
 
   pause() { if (this.model.get("playing")) this.save("playing", false); }
 
@@ -175,17 +191,17 @@ class Stage {
       if (now - this.since < STEP_S * 1000) return;
       this.since = now;
       const next = this.lines.find((line) => line[0] > this.t + 1e-9);
-      this.go(next ? next[0] : this.end);
+      this.go(next ? next[0] : this.stop);
     } else {
       const next = this.moments.find((time) => time > this.t + 1e-9) ?? this.end, flight = FLIGHT_S / this.slow;
       const quiet = (next - this.t - flight) * this.slow > QUIET_S;
       if (quiet && !this.rush) this.rush = { until: next - flight, rate: (next - flight - this.t) / RUSH_S };
       if (this.rush && this.t >= this.rush.until - 1e-9) this.rush = null;
       const ahead = this.rush ? Math.min(this.t + passed * this.rush.rate, this.rush.until) : this.t + passed / this.slow;
-      this.go(ahead, false);
+      this.go(Math.min(ahead, this.stop), false);
       if (now - this.told > 100) { this.told = now; this.save("t", this.t); }
     }
-    if (this.t >= this.end) { this.save("t", this.t); this.pause(); }
+    if (this.t >= this.stop) { this.save("t", this.t); this.pause(); }
   }
 
   tick(now) {
@@ -199,6 +215,7 @@ class Stage {
 
   show(now) {
     this.dirty = false;
+    this.named();
     this.painter.paint(this.t, CALM.matches ? 0 : FLIGHT_S / this.slow, this.k);
     this.clock.textContent = (this.rush ? "» " : "") + clockWords(this.t, this.end);
     this.scrub.value = String(this.t);
