@@ -16,7 +16,7 @@ from labkit.brokers.rabbitmq import topology
 from labkit.events import frames
 from labkit.experiments import log_queue
 from labkit.experiments.log_queue import processes, reading
-from labkit.experiments.log_queue.orders import DEAD, DONE, eight, number
+from labkit.experiments.log_queue.orders import DEAD, DONE, OPEN, eight, number
 from labkit.measure.result import Result
 
 pytestmark = pytest.mark.usefixtures("brokers")
@@ -37,7 +37,7 @@ def test_readers_of_one_queue_and_of_one_group_share_and_a_late_one_gets_nothing
         assert list(got.sum()) == [1] * 8
         assert list(got.sum(axis=1)[["reader 1", "reader 2", "late"]]) == [4, 4, 0]
     assert set(result.deliveries[result.deliveries["times"] == 1]["end"]) == {DONE}
-    assert "late 0" in result.sentence
+    assert "late: 0" in result.sentence
 
 
 def test_a_partition_has_one_reader_in_a_group() -> None:
@@ -53,13 +53,39 @@ def test_a_copy_for_each_and_only_a_log_has_one_for_who_comes_late() -> None:
         assert got.loc["late"].sum() == late
 
 
+@pytest.mark.parametrize("readers", [1, 2, 3])
 @pytest.mark.parametrize("arrangement", [log_queue.SHARE, log_queue.COPY])
-def test_when_a_reader_dies_before_its_ack_no_order_is_lost_and_one_comes_again(arrangement: str) -> None:
-    result = log_queue.run(kinds=log_queue.KINDS, arrangement=arrangement, late=False, trouble=log_queue.DIES)
+def test_a_reader_that_dies_stays_dead_and_its_one_order_comes_to_another(arrangement: str, readers: int) -> None:
+    result = log_queue.run(log_queue.KINDS, readers, arrangement, late=False, partitions=3, trouble=log_queue.DIES)
     for broker in ("kafka", "rabbitmq", "stream"):
+        rows = result.deliveries[result.deliveries["broker"] == broker].set_index(["reader", "seq"])
         got = times(result, broker)
-        assert (got.sum() >= 1).all()
-        assert got.sum().sum() > (8 if arrangement == log_queue.SHARE and broker != "stream" else 16)
+        alone = arrangement == log_queue.COPY or broker == "stream" or readers == 1
+        assert ("reader 1 again" in got.index) == alone
+        assert got.loc["reader 1"].sum() == 1
+        (order,) = [seq for seq, count in got.loc["reader 1"].items() if count]
+        assert rows.loc[("reader 1", order), "end"] == OPEN
+        others = got.drop(index="reader 1")
+        assert list(others.sum()) == [len(others) if alone else 1] * 8
+        assert set(rows["end"].drop("reader 1", level="reader")) <= {DONE, ""}
+
+
+def test_kafka_gives_its_partitions_to_the_same_readers_in_every_run() -> None:
+    runs = [times(log_queue.run(kinds=["kafka"], readers=3, partitions=3, late=False), "kafka") for _ in range(3)]
+    for one in runs:
+        assert [[seq for seq, count in row.items() if count] for _, row in one.iterrows()] == [
+            [4, 7],
+            [2, 6],
+            [1, 3, 5, 8],
+        ]
+
+
+def test_the_sentence_and_the_foot_say_who_read_how_many_and_that_a_stream_is_not_shared() -> None:
+    result = log_queue.run(kinds=["queue", "stream"], late=False)
+    assert result.sentence == (
+        "Read of 8 orders: the queue (reader 1: 4, reader 2: 4), the stream (reader 1: 8, reader 2: 8)."
+    )
+    assert "readers share, except the stream's" in result.stamp()
 
 
 @pytest.mark.parametrize("arrangement", [log_queue.SHARE, log_queue.COPY])
@@ -132,7 +158,7 @@ def _queues() -> set[str]:
     """The topics that are there; RabbitMQ has no way to list queues for its ordinary clients."""
     from confluent_kafka.admin import AdminClient
 
-    return {name for name in AdminClient(lab.kafka_config()).list_topics(timeout=10).topics if "readers" in name}
+    return {name for name in AdminClient(lab.kafka_config()).list_topics(timeout=10).topics if "orders-" in name}
 
 
 # --- what the lesson looks up in a topic

@@ -47,15 +47,15 @@ def who(told: "Told | pd.DataFrame", stamp: str | None = None, title: str | None
     with style.paper():
         sheet = style.figure(height, said, "", stamp)
         style.key(sheet, "A cell is an order.", _signs(found))
-        names = len({tuple(line.reader for line in found if line.broker == broker) for broker in brokers})
-        each = (style.WIDTH_IN - _LEFT - _RIGHT - (_BETWEEN if names == 1 else _LEFT) * (len(brokers) - 1)) / len(
-            brokers
-        )
+        names = _names(found)
+        between = _BETWEEN if names else _LEFT
+        each = (style.WIDTH_IN - _LEFT - _RIGHT - between * (len(brokers) - 1)) / len(brokers)
         for column, broker in enumerate(brokers):
             mine = [line for line in found if line.broker == broker]
-            left = _LEFT + column * (each + (_BETWEEN if names == 1 else _LEFT))
-            ax = style.place(sheet, left, height - head - len(mine) * _ROW, each, len(mine) * _ROW)
-            _panel(ax, mine, named=column == 0 or names > 1)
+            rows_of = names or [line.reader for line in mine]
+            left = _LEFT + column * (each + between)
+            ax = style.place(sheet, left, height - head - len(rows_of) * _ROW, each, len(rows_of) * _ROW)
+            _panel(ax, mine, rows_of, named=column == 0 or not names)
     return style.Picture(sheet, _alt(found))
 
 
@@ -68,6 +68,13 @@ def lines(rows: pd.DataFrame) -> list[Line]:
         times = dict(zip(seqs, (int(count) for count in mine["times"]), strict=True))
         found.append(Line(broker, reader, times, dict(zip(seqs, mine["end"], strict=True))))
     return found
+
+
+def _names(found: list[Line]) -> list[str]:
+    """The readers' names, when one column of them does for all brokers: one broker has all. Else none."""
+    each = [[line.reader for line in found if line.broker == broker] for broker in {line.broker for line in found}]
+    most = max(each, key=len)
+    return most if all([name for name in most if name in some] == some for some in each) else []
 
 
 def finding(found: list[Line]) -> str:
@@ -99,25 +106,28 @@ def _signs(found: list[Line]) -> list[style.Words]:
     if OPEN in ends:
         signs.append(("□ read, and not done", {}))
     if again:
-        signs.append(("2× got twice", {"weight": "bold"}))
+        most = max(count for line in found for count in line.times.values())
+        signs.append(("2× got twice" if most == 2 else f"{most}× got {most} times", {"weight": "bold"}))
     if DEAD in ends:
         signs.append(("× dead letter", {"color": style.BROKEN, "weight": "bold"}))
     return signs
 
 
-def _panel(ax: Axes, mine: list[Line], named: bool) -> None:
-    """One broker. x counts orders, y rows."""
+def _panel(ax: Axes, mine: list[Line], names: list[str], named: bool) -> None:
+    """One broker. x counts orders, y rows: those of `names`. A reader that this broker has not leaves its row empty."""
     orders = list(mine[0].times)
     look = style.LOOKS[mine[0].broker]
     ax.set_xlim(0, len(orders))
-    ax.set_ylim(len(mine), 0)
+    ax.set_ylim(len(names), 0)
     ax.axis("off")
     ax.annotate(f"{look.sign} {look.name}", (0, 1), (2, 8), xycoords="axes fraction", textcoords="offset points",
                 size=13, weight="bold", color=look.words, annotation_clip=False)  # fmt: skip
-    for row, line in enumerate(mine):
+    for row, name in enumerate(names):
         if named:
-            ax.annotate(line.reader, (0, row + 0.5), (-12, 0), textcoords="offset points", ha="right", va="center",
-                        size=12, annotation_clip=False)  # fmt: skip
+            ax.annotate(name.replace(" again", "\nagain"), (0, row + 0.5), (-12, 0), textcoords="offset points",
+                        ha="right", va="center", size=12, annotation_clip=False)  # fmt: skip
+    for line in mine:
+        row = names.index(line.reader)
         for place, seq in enumerate(orders):
             _cell(ax, (place, row), seq, line, look)
         if not line.read:
@@ -136,9 +146,11 @@ def _cell(ax: Axes, at: tuple[int, int], seq: int, line: Line, look: style.Look)
     if not times:
         return
     ink = look.on if full else edge
-    words = f"× {seq}" if end == DEAD else str(seq)
     middle = y + (0.4 if times > 1 else 0.5)
-    ax.annotate(words, (x + 0.5, middle), ha="center", va="center", size=12, weight="bold", color=ink)
+    ax.annotate(str(seq), (x + 0.5, middle), ha="center", va="center", size=12, weight="bold", color=ink)
+    if end == DEAD:  # at the corner, as on the stage: a narrow cell has no room beside its number
+        ax.annotate("×", (x + 0.88, y + 0.2), ha="center", va="center", size=14, weight="bold", color=ink,
+                    path_effects=style.halo(2.5))  # fmt: skip
     if times > 1:
         ax.annotate(f"{times}×", (x + 0.5, y + 0.68), ha="center", va="center", size=9, weight="bold", color=ink)
 

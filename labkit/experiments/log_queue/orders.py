@@ -15,6 +15,7 @@ COUNTRIES = ("de", "fr", "de", "pt", "de", "fr", "pt", "de")
 VIA = ("web", "web", "app", "web", "phone", "app", "phone", "web")
 
 DONE, OPEN, DEAD, UNREAD = "done", "open", "dead", ""  # how an order ended at a reader
+AGAIN = " again"  # ends the name of a reader that is started again, in the place of one that has died
 COLUMNS = ("broker", "reader", "seq", "times", "end")
 
 
@@ -52,9 +53,14 @@ class Read:
     dead: set[int] = field(default_factory=set)
     unsaid: set[int] = field(default_factory=set)
 
+    @property
+    def place(self) -> str:
+        """Whose group or queue it reads: started again, it has the place of the one that died."""
+        return self.reader.removesuffix(AGAIN)
+
     def who(self, shared: bool) -> str:
         """Its name in the trace. Readers that share are copies of one: `reader#1`."""
-        return self.reader.replace(" ", "#") if shared else self.reader
+        return self.place.replace(" ", "#") if shared else self.place
 
     def end(self, seq: int) -> str:
         if seq in self.dead:

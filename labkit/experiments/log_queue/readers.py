@@ -49,7 +49,9 @@ class GroupMember:
         self, config: Mapping[str, Any], group: str, topic: str, read: Read, trace: Trace, shared: bool
     ) -> None:
         self.read, self.busy_until_s = read, 0.0
-        self.client = kafka.Consumer(config, group, [topic], trace, who=read.who(shared))
+        # Kafka shares out by the members' ids, and an id begins with the client's: so it is the same in every run.
+        settings = {"client_id": read.place.replace(" ", "-")}
+        self.client = kafka.Consumer(config, group, [topic], trace, who=read.who(shared), **settings)
         self._last: kafka.Received | None = None
         self._topic, self._early = topic, deque[kafka.Received]()
 

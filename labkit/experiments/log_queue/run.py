@@ -6,14 +6,14 @@ killed), `reading` (what lies in a topic).
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from labkit import lab
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.events.trace import Trace
 from labkit.experiments.coupling_drive import Progress, go_on
-from labkit.experiments.log_queue.orders import DEAD, Read, eight, table
+from labkit.experiments.log_queue.orders import AGAIN, DEAD, Read, eight, table
 from labkit.experiments.log_queue.readers import Reader, works
 from labkit.experiments.log_queue.sides import PATIENCE_S, Queue, Side, Stream, Topic
 from labkit.measure.result import Measure, Result
@@ -42,8 +42,10 @@ def run(
 
     kinds: of KINDS. arrangement: SHARE, one group or one queue for all readers; COPY, one for each. A stream is never
     shared. late: one more reader, who comes when all is read. partitions: of the Kafka topic; the key is the country.
-    prefetch: of the queue. trouble: one of TROUBLES. Takes about 1 s per kind. deliveries: one row per reader and
-    order, also those that were not read (`orders.table`). Raises ValueError for a word that is none of these.
+    prefetch: of the queue. trouble: one of TROUBLES; who dies stays dead, and the others that share with it go on with
+    its order; one that shares with nobody is started again, as a reader of its own (AGAIN behind its name).
+    Takes about 1 s per kind. deliveries: one row per reader and order, also those that were not read (`orders.table`).
+    Raises ValueError for a word that is none of these.
     """
     _check(kinds, readers, arrangement, trouble)
     trace = Trace()
@@ -110,7 +112,7 @@ class _Round:
         self.side, self.trouble = side, trouble
         self.readers: list[Reader] = []
         self.reads: list[Read] = []
-        self.died = False
+        self.dead: list[Read] = []  # of readers that have died: at most one
 
     def open(self, names: Sequence[str]) -> None:
         self.readers = self.side.open(names)
@@ -118,8 +120,8 @@ class _Round:
 
     def step(self, orders: set[int]) -> bool:
         """Ask each reader once. True: everything is read and answered."""
-        for place in range(len(self.readers)):
-            self._turn(place)
+        for reader in list(self.readers):
+            self._turn(reader)
         return self._through(orders)
 
     def close(self) -> None:
@@ -129,37 +131,41 @@ class _Round:
                 reader.close()
 
     def _through(self, orders: set[int]) -> bool:
-        settled = [set(read.seqs) - read.unsaid | read.dead for read in self.reads]
-        passed = [read.unsaid & set(read.seqs) for read in self.reads if self.side.look == "stream"]
+        alive = [read for read in self.reads if read not in self.dead]
+        settled = [set(read.seqs) - read.unsaid | read.dead for read in alive]
+        passed = [read.unsaid & set(read.seqs) for read in alive if self.side.look == "stream"]
         if self.side.shares:
             return set().union(*settled) == orders
         return all(mine | passed[i] == orders if passed else mine == orders for i, mine in enumerate(settled))
 
-    def _turn(self, place: int) -> None:
-        reader = self.readers[place]
+    def _turn(self, reader: Reader) -> None:
+        first = reader.read is self.reads[0]
         if time.monotonic() < reader.busy_until_s:
             return
         seq = reader.take()
         if seq is None:
             return
-        if self.trouble == DIES and place == 0 and not self.died:
-            self._die(place)
+        if self.trouble == DIES and first:
+            self._die(reader)
         elif self.trouble == FAILS and seq == FAILING:
             reader.read.unsaid.add(seq)
             reader.failed()
         else:
             reader.done()
             reader.read.unsaid.discard(seq)
-            works(reader, WORK_S if self.trouble == SLOW and place == 0 else 0)
+            works(reader, WORK_S if self.trouble == SLOW and first else 0)
 
-    def _die(self, place: int) -> None:
-        """It has read, and is gone before it said so. A new one takes its place, and reads what it is given."""
-        self.died = True
-        before = self.readers[place].read
+    def _die(self, reader: Reader) -> None:
+        """It has read, and is gone before it said so. Whoever shares with it goes on; or else it is started again."""
+        before = reader.read
         before.unsaid.add(before.seqs[-1])
-        self.readers[place].close()
-        self.readers[place] = self.side.again(before.reader)
-        self.readers[place].read = before
+        self.dead.append(before)
+        self.readers.remove(reader)
+        reader.close()
+        if not (self.side.shares and self.readers):
+            again = self.side.again(before.reader + AGAIN)
+            self.readers.append(again)
+            self.reads.insert(1, again.read)
 
 
 _CURE = "look at `python -m labkit status`; a very busy machine may need a second try"
@@ -175,16 +181,27 @@ def _result(
     again = int((deliveries["times"] > 1).sum())
     measures["again"] = Measure(again, "orders")
     measures["dead"] = Measure(int((deliveries["end"] == DEAD).sum()), "orders")
+    looks = dict.fromkeys(read.broker for read in reads)
     parts = [
-        f"{_NAMES[look]}: " + ", ".join(f"{read.reader} {len(set(read.seqs))}" for read in reads if read.broker == look)
-        for look in dict.fromkeys(read.broker for read in reads)
+        ", ".join(f"{read.reader}: {len(set(read.seqs))}" for read in reads if read.broker == look) for look in looks
     ]
-    text = "; ".join(parts)
+    text = ", ".join(f"{_NAMES[look]} ({part})" for look, part in zip(looks, parts, strict=True))
     about = {
         "brokers": lab.stamp(),
-        "how": "readers share" if arrangement == SHARE else "a copy for each reader",
+        "how": _how(arrangement, looks),
         "settings": f"{partitions} partition{'s' * (partitions > 1)}, prefetch {prefetch}",
         "trouble": trouble if trouble != NONE else "",
     }
-    sentence = f"{text[0].upper()}{text[1:]} of 8 orders."
-    return Result(sentence, deliveries, measures, provenance={k: v for k, v in about.items() if v}, trace=trace)
+    return Result(
+        f"Read of 8 orders: {text}.",
+        deliveries,
+        measures,
+        provenance={k: v for k, v in about.items() if v},
+        trace=trace,
+    )
+
+
+def _how(arrangement: str, looks: Iterable[str]) -> str:
+    if arrangement == COPY:
+        return "a copy for each reader"
+    return "readers share, except the stream's" if "stream" in looks else "readers share"

@@ -34,7 +34,7 @@ class Side(Protocol):
         """Publish them all; returns when all are confirmed."""
 
     def again(self, name: str) -> Reader:
-        """One more reader, in the place of one that has died, or beside the others."""
+        """One more reader beside the others; with AGAIN behind a name, in the place of the one that had it."""
 
     def buried(self, dead: int) -> None:
         """Wait until so many dead letters are where they belong, if it is the broker that takes them there."""
@@ -52,7 +52,7 @@ class Topic:
 
     def __init__(self, config: Mapping[str, Any], trace: Trace, share: bool, partitions: int) -> None:
         self.config, self.trace, self.shares, self.partitions = config, trace, share, partitions
-        self.topic = fresh("readers")
+        self.topic = fresh("orders")
         self.producer: kafka.Producer | None = None
 
     def open(self, names: Sequence[str]) -> list[Reader]:
@@ -84,8 +84,9 @@ class Topic:
         return self._member(name)
 
     def _member(self, name: str) -> GroupMember:
-        group = self.topic if self.shares else f"{self.topic}-{name}"
-        return GroupMember(self.config, group, self.topic, Read(self.look, name), self.trace, self.shares)
+        read = Read(self.look, name)
+        group = self.topic if self.shares else f"{self.topic}-{read.place}"
+        return GroupMember(self.config, group, self.topic, read, self.trace, self.shares)
 
     def buried(self, dead: int) -> None:
         """Whoever gave up has published the dead letter itself, and has waited for the confirm."""
@@ -116,7 +117,7 @@ class Queue:
 
     def __init__(self, parameters: pika.ConnectionParameters, trace: Trace, share: bool, prefetch: int) -> None:
         self.parameters, self.trace, self.shares, self.prefetch = parameters, trace, share, prefetch
-        self.exchange = fresh("readers")
+        self.exchange = fresh("orders")
         self.queues: list[str] = []
 
     def open(self, names: Sequence[str]) -> list[Reader]:
@@ -129,11 +130,12 @@ class Queue:
                 publisher.publish(event, self.exchange, event.data["country"])
 
     def again(self, name: str) -> Reader:
-        queue = self._bound(name)
-        return QueueReader(self.parameters, queue, Read(self.look, name), self.trace, self.prefetch, self.shares)
+        read = Read(self.look, name)
+        queue = self._bound(read.place)
+        return QueueReader(self.parameters, queue, read, self.trace, self.prefetch, self.shares)
 
-    def _bound(self, name: str) -> str:
-        queue = self.exchange if self.shares else f"{self.exchange}-{name}"
+    def _bound(self, place: str) -> str:
+        queue = self.exchange if self.shares else f"{self.exchange}.{place.replace(' ', '-')}"
         if queue not in self.queues:
             rabbitmq.declare_queue(self.parameters, queue, self.exchange, x_delivery_limit=TRIES - 1)
             self.queues.append(queue)
@@ -170,7 +172,7 @@ class Stream:
     shares = False
 
     def __init__(self, parameters: pika.ConnectionParameters, trace: Trace) -> None:
-        self.parameters, self.trace, self.name, self.n = parameters, trace, fresh("readers"), 0
+        self.parameters, self.trace, self.name, self.n = parameters, trace, fresh("orders"), 0
 
     def open(self, names: Sequence[str]) -> list[Reader]:
         rabbitmq.declare_stream(self.parameters, self.name)
