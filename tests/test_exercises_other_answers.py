@@ -27,8 +27,8 @@ def word_by_word(channel: Any, exchange: str) -> None:
     channel.exchange_declare(exchange, "topic", durable=True, arguments={"alternate-exchange": f"{exchange}.rest"})
     channel.exchange_declare(f"{exchange}.rest", exchange_type="topic")
     wanted = {
-        "germany": ("order.placed.de", "order.cancelled.de"),
-        "cancelled": ("*.cancelled.*",),
+        "germany": ("order.*.de", "order.*.de.*"),
+        "cancelled": ("*.cancelled.*", "*.cancelled.*.*"),
         "audit": ("order.*.*", "order.*.*.*"),
     }
     for queue, patterns in wanted.items():

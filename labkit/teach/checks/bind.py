@@ -1,4 +1,4 @@
-"""Eight events with routing keys, four queues: what lies in which when an answer has bound them."""
+"""Ten events with routing keys, four queues: what lies in which when an answer has bound them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ Bind = Callable[[Any, str], Any]
 
 EXCHANGE = "shop"
 WANTED = {  # queue -> the routing keys it must get
-    "germany": ("order.placed.de", "order.cancelled.de"),
-    "cancelled": ("order.cancelled.de", "order.cancelled.fr"),
+    "germany": ("order.placed.de", "order.cancelled.de", "order.placed.de.express"),
+    "cancelled": ("order.cancelled.de", "order.cancelled.fr", "order.cancelled.fr.express"),
     "audit": (
         "order.placed.de",
         "order.placed.fr",
@@ -24,6 +24,8 @@ WANTED = {  # queue -> the routing keys it must get
         "order.cancelled.fr",
         "order.shipped.at",
         "order.placed.fr.express",
+        "order.placed.de.express",
+        "order.cancelled.fr.express",
     ),
     "lost": ("stock.low.de", "oder.placed.de"),
 }
@@ -43,7 +45,7 @@ class Story:
 
 
 def on_a_stand_in(bind: Bind) -> Story:
-    """What becomes of the eight on a RabbitMQ made of dictionaries. Raises AnswerError."""
+    """What becomes of the ten on a RabbitMQ made of dictionaries. Raises AnswerError."""
     return tell(bind, StandIn().channel, Declared())
 
 
@@ -56,7 +58,7 @@ def on_rabbitmq(bind: Bind, parameters: "pika.ConnectionParameters") -> Story:
 
 
 def tell(bind: Bind, opener: Opener, declared: Declared) -> Story:
-    """Let the answer bind, publish the eight, and look into the queues. Raises AnswerError."""
+    """Let the answer bind, publish the ten, and look into the queues. Raises AnswerError."""
     with opener() as bare:
         channel = NamedChannel(bare, declared)
         asked(bind, channel, EXCHANGE)

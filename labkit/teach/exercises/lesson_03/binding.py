@@ -20,21 +20,26 @@ def _answer(channel: Any, exchange: str) -> None:
     channel.exchange_declare(exchange, "topic", arguments={"alternate-exchange": "nobody"})
     for queue in ("germany", "cancelled", "audit", "lost"):
         channel.queue_declare(queue)
-    channel.queue_bind("germany", exchange, "order.*.de")
+    channel.queue_bind("germany", exchange, "order.*.de.#")
     channel.queue_bind("cancelled", exchange, "order.cancelled.#")
     channel.queue_bind("audit", exchange, "order.#")
     channel.queue_bind("lost", "nobody")
 
 
 def _bound(
-    channel: Any, exchange: str, kind: str = "topic", germany: str = "order.*.de", audit: str = "order.#"
+    channel: Any,
+    exchange: str,
+    kind: str = "topic",
+    germany: str = "order.*.de.#",
+    cancelled: str = "order.cancelled.#",
+    audit: str = "order.#",
 ) -> None:
     channel.exchange_declare("nobody", "fanout")
     channel.exchange_declare(exchange, kind, arguments={"alternate-exchange": "nobody"})
     for queue in ("germany", "cancelled", "audit", "lost"):
         channel.queue_declare(queue)
     channel.queue_bind("germany", exchange, germany)
-    channel.queue_bind("cancelled", exchange, "order.cancelled.#")
+    channel.queue_bind("cancelled", exchange, cancelled)
     channel.queue_bind("audit", exchange, audit)
     channel.queue_bind("lost", "nobody")
 
@@ -43,8 +48,16 @@ def _star_is_many(channel: Any, exchange: str) -> None:
     _bound(channel, exchange, audit="order.*.*")
 
 
+def _no_german_express(channel: Any, exchange: str) -> None:
+    _bound(channel, exchange, germany="order.*.de")
+
+
+def _three_words(channel: Any, exchange: str) -> None:
+    _bound(channel, exchange, cancelled="order.cancelled.*")
+
+
 def _ends_with_de(channel: Any, exchange: str) -> None:
-    _bound(channel, exchange, germany="#.de")
+    _bound(channel, exchange, germany="#.de.#")
 
 
 def _direct(channel: Any, exchange: str) -> None:
@@ -53,7 +66,7 @@ def _direct(channel: Any, exchange: str) -> None:
 
 def _catches_all(channel: Any, exchange: str) -> None:
     channel.exchange_declare(exchange, "topic")
-    for queue, pattern in (("germany", "order.*.de"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
+    for queue, pattern in (("germany", "order.*.de.#"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
         channel.queue_declare(queue)
         channel.queue_bind(queue, exchange, pattern)
     channel.queue_declare("lost")
@@ -62,7 +75,7 @@ def _catches_all(channel: Any, exchange: str) -> None:
 
 def _names_a_queue(channel: Any, exchange: str) -> None:
     channel.exchange_declare(exchange, "topic", arguments={"alternate-exchange": "lost"})
-    for queue, pattern in (("germany", "order.*.de"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
+    for queue, pattern in (("germany", "order.*.de.#"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
         channel.queue_declare(queue)
         channel.queue_bind(queue, exchange, pattern)
     channel.queue_declare("lost")
@@ -70,7 +83,7 @@ def _names_a_queue(channel: Any, exchange: str) -> None:
 
 def _nobody_wants_them(channel: Any, exchange: str) -> None:
     channel.exchange_declare(exchange, "topic")
-    for queue, pattern in (("germany", "order.*.de"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
+    for queue, pattern in (("germany", "order.*.de.#"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
         channel.queue_declare(queue)
         channel.queue_bind(queue, exchange, pattern)
     channel.queue_declare("lost")
@@ -137,12 +150,14 @@ bind = Exercise(
         "And who hears of a key that no pattern matches?",
         "The third argument of `queue_bind` is the pattern: `*` is one word, `#` any number. For lost no pattern "
         'helps: an exchange has an argument for it, {"alternate-exchange": the name of another exchange}.',
-        "germany order.*.de, cancelled order.cancelled.#, audit order.#. For lost: declare a second exchange, a "
+        "germany order.*.de.#, cancelled order.cancelled.#, audit order.#. For lost: declare a second exchange, a "
         'fanout; declare the first with arguments={"alternate-exchange": its name}; bind lost to the second.',
     ),
     wrong=(
         Wrong(_star_is_many, "a star stands for the rest of the key", "audit did not get order.placed.fr.express"),
-        Wrong(_ends_with_de, "everything that ends with de is a German order", "The pattern is too wide"),
+        Wrong(_no_german_express, "the country ends a key", "germany did not get order.placed.de.express"),
+        Wrong(_three_words, "a key always has three words", "cancelled did not get order.cancelled.fr.express"),
+        Wrong(_ends_with_de, "everything with de in it is a German order", "The pattern is too wide"),
         Wrong(_direct, "every exchange reads patterns", "to a direct exchange"),
         Wrong(_catches_all, "a queue bound with # gets what is left over", "a copy of what others have"),
         Wrong(_names_a_queue, "an alternate exchange may be a queue", "there is no exchange of that name"),
