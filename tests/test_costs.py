@@ -151,7 +151,7 @@ def test_answers_of_the_truth_table_and_rows_of_ones_own_are_in_it():
     own = {"Route by rules?": {"quorum": "4 kinds", "choose": "RabbitMQ queue"}}
     table = choose.table(rates(1, 1), made_up(), answers, own)
     row = table.iloc[0]
-    assert list(row) == ["yes", "no", "only x", "Kafka"]
+    assert list(row) == ["yes", "no", "yes, if x", "Kafka"]
     assert list(table.loc["Route by rules?"]) == [choose.NOT_ASKED, "4 kinds", choose.NOT_ASKED, "RabbitMQ queue"]
 
 

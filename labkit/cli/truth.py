@@ -91,7 +91,7 @@ def lines(answers: "Sequence[Answer]", brokers: Sequence[str]) -> list[str]:
     found += [
         "─" * WIDE,
         "",
-        "● yes   ○ no   ◐ if: yes on a condition (see the note)   -: has no meaning there   ?: not asked here",
+        "● yes   ○ no   ◐ yes, if … (see the note)   -: has no meaning there   ?: not asked here",
         "",
     ]
     for sentence, number in notes.items():

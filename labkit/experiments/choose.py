@@ -62,7 +62,7 @@ def _from_truth(answers: Iterable[Answer]) -> Iterable[tuple[str, dict[str, str]
 def _word(answer: Answer | None) -> str:
     if answer is None:
         return NOT_ASKED
-    return f"only {answer.short}".replace("\n", " ") if answer.word == "conditions" and answer.short else answer.word
+    return f"yes, if {answer.short}".replace("\n", " ") if answer.word == "conditions" and answer.short else answer.word
 
 
 def _from_throughput(result: Result) -> dict[str, dict[str, str]]:

@@ -40,7 +40,7 @@ COLUMNS = {
     "embedded": Column("stand-in\nfor Kafka", style.Look("stand-in", style.GREY, style.SOFT, "D", "◇")),
 }
 STANDIN, TRUE = "embedded", "kafka"
-WORDS = {"yes": "yes", "no": "no", "conditions": "if", "does not apply": "n/a", "not asked here": "?"}
+WORDS = {"yes": "yes", "no": "no", "conditions": "yes, if", "does not apply": "n/a", "not asked here": "?"}
 
 _ROW, _WIDE, _HEAD, _FOOT, _LEFT = 0.47, 1.05, 1.95, 0.62, 0.18  # inches
 _LETTERS = 43  # of a question in one line

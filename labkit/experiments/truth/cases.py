@@ -20,7 +20,8 @@ class NoEvidenceError(LabError):
 
 @dataclass(frozen=True)
 class Case:
-    """words: what was tried, to be read after "Yes:" or "No:". short: the same for a narrow cell, at most 17 letters.
+    """words: what was tried, to be read after "Yes:" or "No:". short: the same for a narrow cell, to be read
+    after "yes, if", at most 14 letters.
     rows: everything that happened, in order of time."""
 
     words: str

@@ -34,7 +34,7 @@ def two_consumers(rabbit: RabbitHands) -> Iterator[Case]:
         return
     yield rabbit.case("two consumers on one queue, prefetch 1")
     _two(rabbit, rabbit.queue(x_single_active_consumer=True), LINGERS_S)
-    yield rabbit.case("with x-single-active-consumer: one works, the other waits", "single active")
+    yield rabbit.case("with x-single-active-consumer: one works, the other waits", "one is active")
 
 
 def _two(rabbit: RabbitHands, queue: str, lingers_s: float) -> None:
@@ -90,7 +90,7 @@ def put_back(rabbit: RabbitHands) -> Iterator[Case]:
         yield rabbit.case("nack with requeue: a stream does not give it again")
         return
     _nack(rabbit, 1)
-    yield rabbit.case("nack with requeue, prefetch 1", "prefetch 1")
+    yield rabbit.case("nack with requeue, prefetch 1", "prefetch is 1")
     _nack(rabbit, 10)
     yield rabbit.case("nack with requeue, prefetch 10: the later ones are out already")
 
@@ -135,7 +135,7 @@ def crash(rabbit: RabbitHands) -> Iterator[Case]:
         yield rabbit.case("what it had not acknowledged goes back to the queue")
         return
     for offset, words, short in (
-        (2, "the next reader begins at the offset that the first one kept", "own offset"),
+        (2, "the next reader begins at the offset that the first one kept", "offset kept"),
         (None, "the next reader begins where RabbitMQ puts it: at the end", ""),
     ):
         queue, behind = rabbit.queue(), mark()

@@ -67,7 +67,7 @@ def delay(rabbit: RabbitHands) -> Iterator[Case]:
     _due(rabbit, room, queue, WAITS_MS, expiration=str(WAITS_MS))
     kind = "a classic queue" if rabbit.stream else "a queue"
     yield rabbit.case(f"by way of {kind} that nobody reads, with a time to live and dead letters to the real one",
-                      "waiting queue")  # fmt: skip
+                      "via a queue")  # fmt: skip
     queue = rabbit.queue()
     _due(rabbit, queue, queue, FAR_MS, headers={"x-delay": FAR_MS})
     yield rabbit.case("sent straight to it: a header with a delay changes nothing")
@@ -86,7 +86,7 @@ def priority(rabbit: RabbitHands) -> Iterator[Case]:
     _backlog(rabbit, queue, 0, 9)
     yield rabbit.case(*{
         "classic": ("in a queue that was declared without x-max-priority", ""),
-        "quorum": ("priority 9 before 0: a quorum queue knows two levels", "two levels"),
+        "quorum": ("priority 9 before 0: a quorum queue knows two levels", "higher level"),
         "stream": ("a stream is read in the order of its offsets", ""),
     }[rabbit.kind])  # fmt: skip
     if rabbit.kind == "classic":
