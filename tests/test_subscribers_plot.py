@@ -73,6 +73,18 @@ def test_the_title_names_who_was_slow_how_far_it_fell_behind_and_how_far_the_oth
     assert "notification on Kafka at most 21 behind, 60 of 60 handled" in picture.alt
 
 
+@pytest.mark.parametrize(("late_one", "note"), [(2, "at most 1 (and 5 before)"), (50, "at most 1 (and 5 after)")])
+def test_who_was_further_behind_at_another_time_than_the_title_speaks_of_is_told_so(late_one: int, note: str) -> None:
+    told = run(slow=("notification", 1.6, 2.0), brokers=("kafka",), fraud_ready=None)
+    mine = told.deliveries["who"] == "analytics"
+    late = mine & told.deliveries["published_s"].between(late_one / 20, late_one / 20 + 0.21)
+    told.deliveries.loc[late, "handled_s"] = late_one / 20 + 0.21
+    found = texts(subscribers.lag(told))
+    assert note in found
+    assert found.count("at most 1") == 1  # inventory
+    assert "at most 9" in found  # the slow one's whole hill
+
+
 def test_the_title_tells_the_worse_of_both_brokers() -> None:
     told = run(slow=("notification", 1.6, 2.6))
     quick = (told.deliveries["who"] == "notification") & (told.deliveries["broker"] == "rabbitmq")
@@ -131,11 +143,11 @@ def test_the_title_says_what_each_broker_gave_to_the_one_that_joined() -> None:
     assert texts(picture).count("fraud starts") == 2
 
 
-def test_orders_that_were_given_up_are_counted_and_marked_as_broken() -> None:
+def test_orders_that_were_put_aside_are_counted_and_marked_as_broken() -> None:
     picture = subscribers.lag(run(fraud_ready=None, raises="analytics"))
-    assert title(picture) == "Analytics gives up 120 orders; the others miss none."
+    assert title(picture) == "Analytics puts 120 orders aside; the others miss none."
     broken = [text for text in picture.figure.findobj(Text) if to_hex(text.get_color()) == style.BROKEN.lower()]
-    assert [text.get_text() for text in broken] == ["× 60 of 60 given up"] * 2
+    assert [text.get_text() for text in broken] == ["× 60 of 60 put aside"] * 2
     marks = [line for ax in picture.figure.axes for line in ax.lines if line.get_marker() == "x"]
     assert [len(line.get_xdata()) for line in marks] == [60, 60]  # type: ignore[arg-type]
     assert {line.get_color() for line in marks} == {style.BROKEN}
@@ -143,13 +155,13 @@ def test_orders_that_were_given_up_are_counted_and_marked_as_broken() -> None:
 
 def test_what_was_published_before_fraud_came_is_not_missed() -> None:
     picture = subscribers.lag(run(raises="analytics"))
-    assert title(picture) == "Analytics gives up 120 orders; the others miss none."
+    assert title(picture) == "Analytics puts 120 orders aside; the others miss none."
 
 
 def test_what_the_others_really_miss_is_said() -> None:
     told = run(n=20, fraud_ready=None, raises="analytics", brokers=("kafka",))
     told.deliveries.loc[told.deliveries["who"] == "inventory", "handled_s"] = np.nan
-    assert title(subscribers.lag(told)) == "Analytics gives up 20 orders; the others miss 20."
+    assert title(subscribers.lag(told)) == "Analytics puts 20 orders aside; the others miss 20."
 
 
 def test_a_calm_run_says_how_far_anybody_was_behind() -> None:

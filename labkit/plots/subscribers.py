@@ -84,6 +84,7 @@ def lag(result: Measured, stamp: str | None = None) -> style.Picture:
                 ax = style.place(sheet, left, height - head - _ROW - row * (_ROW + _GAP), wide, _ROW)
                 (line,) = [line for line in found if (line.broker, line.who) == (broker, name)]
                 _panel(ax, line, end, top, at, first=column == 0, last=row == len(who) - 1)
+                _note(ax, line, at, slow=at.slow is not None and name == _slowest(found, *at.slow))
     return style.Picture(sheet, _alt(found, at))
 
 
@@ -114,7 +115,7 @@ def title(found: list[Line], at: Moments) -> str:
         names = list(dict.fromkeys(line.who for line in broken))
         missed = sum(line.published - line.handled for line in found if line.who not in (*names, "fraud"))
         dead = sum(line.dead for line in broken)
-        return f"{names[0].capitalize()} gives up {dead} orders; the others miss {missed or 'none'}."
+        return f"{names[0].capitalize()} puts {dead} orders aside; the others miss {missed or 'none'}."
     joined = [line for line in found if line.who == "fraud"]
     if joined:
         each = "; ".join(f"{style.LOOKS[line.broker].name} gives it {line.handled}" for line in joined)
@@ -186,7 +187,6 @@ def _panel(ax: Axes, line: Line, end: float, top: int, at: Moments, first: bool,
                     va="center", size=12.5, weight="bold")  # fmt: skip
     if line.who == "fraud" and at.starts is not None:
         _starting(ax, at.starts, line.waits.index.min() if len(line.waits) else at.ready or end, end)
-    _note(ax, line, at)
 
 
 def _starting(ax: Axes, begin: float, until: float, end: float) -> None:
@@ -197,25 +197,34 @@ def _starting(ax: Axes, begin: float, until: float, end: float) -> None:
                     color=style.SOFT, path_effects=style.halo(3))  # fmt: skip
 
 
-def _note(ax: Axes, line: Line, at: Moments) -> None:
+def _note(ax: Axes, line: Line, at: Moments, slow: bool) -> None:
     """The number to read: how far behind at most, or what became of the orders otherwise."""
     how: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top", "ha": "right", "size": 11}
     halo: Any = {"path_effects": style.halo(3)}
     if line.dead:
-        words = f"× {line.dead} of {line.published} given up"
+        words = f"× {line.dead} of {line.published} put aside"
         ax.annotate(words, (1, 1), (0, 2), **how, **halo, color=style.BROKEN, weight="bold")
     elif line.who == "fraud":
         words = f"got {line.handled} of {line.published}"
         ax.annotate(words, (1, 1), (0, 2), **how, **halo, color=style.INK, weight="bold")
     else:
-        ax.annotate(f"at most {line.peak}", (1, 1), (0, 2), **how, **halo, color=style.SOFT)
+        ax.annotate(_at_most(line, None if slow else at.slow), (1, 1), (0, 2), **how, **halo, color=style.SOFT)
+
+
+def _at_most(line: Line, while_slow: tuple[float, float] | None) -> str:
+    """The peak. The title counts only while another is slow: so a higher one at another time is told apart."""
+    inside = line.peak_between(*while_slow) if while_slow else line.peak
+    if while_slow is None or inside == line.peak:
+        return f"at most {line.peak}"
+    when = "before" if float(line.waits.index[int(line.waits.argmax())]) < while_slow[0] else "after"
+    return f"at most {inside} (and {line.peak} {when})"
 
 
 def _alt(found: list[Line], at: Moments) -> str:
     """The picture in one sentence."""
     parts = []
     for line in found:
-        more = f", {line.dead} given up" if line.dead else ""
+        more = f", {line.dead} put aside" if line.dead else ""
         parts.append(f"{line.who} on {style.LOOKS[line.broker].name} at most {line.peak} behind, "
                      f"{line.handled} of {line.published} handled{more}")  # fmt: skip
     slow = f", one slow from {at.slow[0]:.1f} to {at.slow[1]:.1f} s" if at.slow else ""
