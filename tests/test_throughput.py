@@ -201,10 +201,20 @@ def test_the_picture_says_which_client_is_c_and_which_is_python():
 
 def test_the_bet_is_drawn_as_so_many_times_what_the_queue_takes():
     picture = drawn({"kafka": (100, 100), "quorum": (10, 10)}, bet=4)
-    assert "your bet: 4 times" in told(picture)
+    assert "┄┄ your bet: 4 times" in told(picture)
     dashed = [line for line in picture.figure.axes[0].lines if line.get_color() == style.INK]
     assert [set(line.get_ydata()) for line in dashed] == [{40.0}]
     assert "the bet was 4 times" in picture.alt
+
+
+@pytest.mark.parametrize("bet", [1, 3, 30])
+def test_the_name_of_the_bet_stands_beside_the_panels_where_no_line_is(bet):
+    picture = drawn({"kafka": (100, 100), "quorum": (10, 10), "stream": (12, 12)}, bet=bet)
+    picture.figure.canvas.draw()
+    (name,) = [text for ax in picture.figure.axes for text in ax.texts if "your bet" in text.get_text()]
+    box = name.get_window_extent()
+    assert not any(box.overlaps(ax.get_window_extent()) for ax in picture.figure.axes)
+    assert box.x1 < picture.figure.bbox.x1
 
 
 def test_all_kinds_one_size_and_a_result_without_rounds():

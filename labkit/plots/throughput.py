@@ -49,7 +49,7 @@ def sizes(result: Result, bet: SupportsFloat | None = None, what: str = "publish
             if bet is not None and column.endswith("_per_s"):
                 _bet(ax, spans, float(bet))
             _axes(ax, sorted(deliveries["size_b"].unique()), words)
-        _names(ax, spans)
+        _names(ax, spans, bet)
     return style.Picture(sheet, _alt(deliveries, what, bet))
 
 
@@ -131,19 +131,18 @@ def _bet(ax: Axes, spans: dict[str, pd.DataFrame], bet: float) -> None:
     at, least = float(queue.index[0]), float(queue.iloc[0])
     wide = (float(queue.index[-1]) / at) ** 0.28 if len(queue) > 1 else 1.05
     ax.plot([at / 1.05, at * wide], [bet * least] * 2, color=style.INK, linewidth=1.6, linestyle=_DASHED, zorder=6)
-    above = "kafka" not in spans or bet * least >= float(spans["kafka"]["median"].iloc[0])
-    ax.annotate(f"your bet: {bet:g} times", (at / 1.05, bet * least), (0, 4 if above else -4), zorder=6, size=12,
-                textcoords="offset points", va="bottom" if above else "top", style="italic",
-                path_effects=style.halo(3))  # fmt: skip
 
 
-def _names(ax: Axes, spans: dict[str, pd.DataFrame]) -> None:
-    """Name and language of the client at the end of each line of the right panel."""
+def _names(ax: Axes, spans: dict[str, pd.DataFrame], bet: SupportsFloat | None) -> None:
+    """Name and language of the client at the end of each line of the right panel; below them the bet's."""
     ends = [float(span["median"].iloc[-1]) for span in spans.values()]
     low, high = (math.log10(end) for end in ax.get_ylim())
     wanted = [(math.log10(end) - low) / (high - low) for end in ends]
-    heights = style.spread(wanted, 0.50 / _HIGH, 0.06, 0.97)
-    for kind, height in zip(spans, heights, strict=True):
+    heights = style.spread(wanted + [0.0] * (bet is not None), 0.50 / _HIGH, 0.06, 0.97)
+    if bet is not None:  # here, and not at its line: there the others run
+        ax.annotate(f"┄┄ your bet: {float(bet):g} times", (1, heights[-1]), (9, 0), xycoords="axes fraction",
+                    textcoords="offset points", va="center", size=12, style="italic")  # fmt: skip
+    for kind, height in zip(spans, heights, strict=False):
         look = _LOOKS[kind]
         for text, drop, size, weight, colour in (
             (f"{look.sign} {look.name}", 6, 13, "bold", look.words),
