@@ -59,6 +59,13 @@ def clock(t: float) -> str:
     return f"{t:.2f} s" if t >= 10 else f"{t * 1000:.1f} ms" if t < 0.1 else f"{t * 1000:.0f} ms"
 
 
+def clocks(times: Sequence[float]) -> list[str]:
+    """The same for each of them; with more decimals where two moments would look like one."""
+    told = [clock(t) for t in times]
+    alike = len(set(told)) < len(set(times))
+    return [f"{t * 1000:.3f} ms" for t in times] if alike else told
+
+
 def _stack_height(stack: Sequence[Mapping[str, Any]], boards: int) -> float:
     frame = max(height(board) for board in stack) + _CLOCK_IN + _GAP_IN
     return 3 * frame + (_HEAD_IN if boards > 1 else 0)
@@ -75,8 +82,9 @@ def _stack(ax: Axes, stack: Sequence[Mapping[str, Any]], k: int, top: float, nam
                 left, y - 0.1, f"{look.sign} {board['name']}", size=13, weight="bold", color=look.words, va="center"
             )
             y -= _HEAD_IN
-        for t in _three(board, k):
-            ax.text(left, y - 0.1, clock(t), size=11, weight="bold", va="center")
+        three = _three(board, k)
+        for t, when in zip(three, clocks(three), strict=True):
+            ax.text(left, y - 0.1, when, size=11, weight="bold", va="center")
             Frame(ax, board, left, y - _CLOCK_IN, wide, t, k).draw()
             y -= step
 
@@ -92,8 +100,11 @@ def _three(board: Mapping[str, Any], k: int) -> list[float]:
     first = min(reads, default=times[0])
     marks = [when for cell in mine for when in cell["marks"].values()]
     failed = [trip["f"] for cell in mine for trip in cell["trips"] if trip["f"] is not None]
-    between = [time for time in times if first < time < times[-1]]
-    middle = between[len(between) // 2] if between else first
+    # What is drawn changes when an event comes, is received or acknowledged; not when it is handled.
+    acts = [trip[name] for cell in mine for trip in cell["trips"] for name in "ra"]
+    shown = {*(cell["at"] for cell in mine), *(time for time in acts if time is not None)}
+    between = sorted(time for time in shown if first < time < times[-1])
+    middle = between[len(between) // 2] if between else times[-1]
     turn = min(marks or failed, default=middle)
     whole = max(time for cell in board["cells"] for time in times_of(cell))
     last = times[-1] if marks or failed else whole
