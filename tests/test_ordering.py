@@ -135,6 +135,13 @@ def test_a_run_on_kafka_commits_nothing_and_says_so() -> None:
     assert scene.build(result.trace.rows())["boards"][0]["commits"] == []
 
 
+def test_what_goes_round_lies_in_one_partition_of_the_retry_topic() -> None:
+    result = ordering.run(key="order", requeue=0.1, retry="delayed")
+    assert result.trace
+    lanes = [lane["name"] for lane in scene.build(result.trace.rows())["boards"][0]["lanes"]]
+    assert lanes == ["life.retry, partition 0", *(f"life, partition {number}" for number in range(4))]
+
+
 @pytest.mark.parametrize(("reader", "wrong"), [("newest wins", 0), ("waits for its turn", 0)])
 def test_a_reader_that_looks_at_the_numbers_ends_in_the_right_state(reader: str, wrong: int) -> None:
     result = ordering.run(broker="rabbitmq", reader=reader)

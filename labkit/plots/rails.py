@@ -144,5 +144,5 @@ def _names(ax: Axes, crowd: Crowd, whos: set[str]) -> None:
         for who in crowd.names
         if who in whos
     ]
-    width = 0.165 * len(parts)
+    width = 0.0155 * sum(len(words) for words, _ in parts)
     style.words_in_a_row(ax, (1 - width, 1.07), parts, gap=12, size=11.5)

@@ -92,15 +92,15 @@ class OnKafka:
                 if received is None:
                     self._held[number] = len(consumer.client.assignment())
                     continue
-                channel = f"{received.topic}/{received.partition}"
-                workers.give(self._delivery(received.event, channel, received.offset))
+                workers.give(self._delivery(received))
         finally:
             workers.close()
             consumer.close()
 
-    def _delivery(self, event: Event, channel: str, offset: int) -> Delivery:
+    def _delivery(self, received: kafka.Received) -> Delivery:
         # Nothing to acknowledge one by one: a commit says how far a whole partition is read, and nobody crashes here.
-        return Delivery(event, channel, offset, lambda: None, lambda: self._send_round(event))
+        event, channel = received.event, f"{received.topic}/{received.partition}"
+        return Delivery(event, channel, received.offset, lambda: None, lambda: self._send_round(event))
 
     def _send_round(self, event: Event) -> None:
         assert self._again is not None  # only called where events go round
@@ -119,7 +119,7 @@ class OnKafka:
                 if received is not None:
                     if self._run.has_failed(received.event.id):  # what only waits behind it is ripe
                         self._run.done.wait(RETRY_S)
-                    self._run.handle(self._delivery(received.event, self._retry_topic, received.offset), who)
+                    self._run.handle(self._delivery(received), who)
         finally:
             consumer.close()
 
