@@ -1,7 +1,7 @@
 """A broker of a test's own, because it is killed. For the length of a `with` the lab is this broker alone."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pika
@@ -28,7 +28,8 @@ def alone(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     def kill(done: float | None, _: str) -> None:
         if done and own.alive():
             for process in own.processes:
-                psutil.Process(process.pid).kill()
+                with suppress(psutil.NoSuchProcess):  # some end by themselves when another one is gone
+                    psutil.Process(process.pid).kill()
 
     try:
         yield kill
