@@ -7,11 +7,12 @@ killed), `reading` (what lies in a topic).
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from labkit import lab
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.events.trace import Trace
+from labkit.experiments.clearing import cleared
 from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.log_queue.orders import AGAIN, DEAD, Read, eight, table
 from labkit.experiments.log_queue.readers import Reader, works
@@ -52,15 +53,12 @@ def run(
     names = [f"reader {i + 1}" for i in range(readers)]
     sides = [_side(kind, trace, arrangement == SHARE, partitions, prefetch) for kind in kinds]
     rounds = [_Round(side, trouble) for side in sides]
-    try:
+    with ExitStack() as end:
+        for clear in (*(side.delete for side in sides), *(one.close for one in rounds)):  # the last one first
+            end.enter_context(cleared(clear))
         _read(rounds, names, progress, cancelled)
         go_on(cancelled, progress, 0.8, "the late reader comes …")
         reads = [read for one in rounds for read in (*one.reads, *([one.side.late(LATE)] if late else []))]
-    finally:
-        for one in rounds:
-            one.close()
-        for side in sides:
-            side.delete()
     return _result(reads, trace, arrangement, partitions, prefetch, trouble)
 
 
