@@ -17,7 +17,7 @@ import pika
 
 from labkit import lab
 from labkit.experiments.costs_brokers import KAFKA_NEEDS, Broker, course_settings, started
-from labkit.experiments.coupling_drive import Progress, go_on
+from labkit.experiments.progress import Progress, go_on
 from labkit.experiments.throughput_clients import channel
 from labkit.measure.result import Measure, Result, plain
 from labkit.plots import style

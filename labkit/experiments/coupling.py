@@ -9,9 +9,9 @@ import threading
 from labkit.chaos.faults import Fault, FaultPlan
 from labkit.experiments import coupling_outage as outages
 from labkit.experiments import coupling_table as table
-from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.coupling_shop import Brokers, Shop
 from labkit.experiments.coupling_wrong import doubles_and_losses
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Result
 from labkit.shop.config import REACTING
 

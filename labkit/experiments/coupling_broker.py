@@ -10,8 +10,9 @@ from labkit.base import settings
 from labkit.chaos.processes import frozen
 from labkit.events.trace import now_ns
 from labkit.experiments import coupling_table as table
-from labkit.experiments.coupling_drive import Progress, drive, go_on, sleep_to
+from labkit.experiments.coupling_drive import drive, sleep_to
 from labkit.experiments.coupling_shop import Brokers, Shop
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 from labkit.provision import holder
 

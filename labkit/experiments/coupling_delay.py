@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from labkit.experiments import coupling_table as table
-from labkit.experiments.coupling_drive import Progress, drive, go_on
+from labkit.experiments.coupling_drive import drive
 from labkit.experiments.coupling_shop import Brokers, Shop
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.load import Answer
 from labkit.measure.result import Measure, Result
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
 from labkit.experiments.coupling_shop import Shop, placed
-from labkit.experiments.progress import Progress as Progress
-from labkit.experiments.progress import go_on as go_on
+from labkit.experiments.progress import go_on
 from labkit.measure.load import Answer, Load, interleaved
 from labkit.shop import orders
 

@@ -11,9 +11,10 @@ import pandas as pd
 
 from labkit.events.trace import now_ns
 from labkit.experiments import coupling_table as table
-from labkit.experiments.coupling_drive import Progress, drive, go_on, sleep_to
+from labkit.experiments.coupling_drive import drive, sleep_to
 from labkit.experiments.coupling_shop import Brokers, Shop
 from labkit.experiments.coupling_wrong import doubles_and_losses
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 
 LATE_MS = 500.0  # a customer who waits longer than this has noticed

@@ -9,8 +9,8 @@ import pandas as pd
 
 from labkit.events import trace as words
 from labkit.events.trace import Trace
-from labkit.experiments.coupling_drive import go_on
 from labkit.experiments.coupling_shop import Shop
+from labkit.experiments.progress import go_on
 from labkit.measure import latency
 from labkit.measure.load import Answer
 from labkit.measure.result import Measure

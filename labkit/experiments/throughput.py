@@ -15,8 +15,8 @@ import pandas as pd
 import pika
 
 from labkit.brokers.rabbitmq.bare import WINDOW
-from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.coupling_shop import Brokers
+from labkit.experiments.progress import Progress, go_on
 from labkit.experiments.throughput_clients import Channel, channel
 from labkit.measure.result import Measure, Result, plain
 

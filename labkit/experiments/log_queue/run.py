@@ -13,10 +13,10 @@ from labkit import lab
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.events.trace import Trace
 from labkit.experiments.clearing import cleared
-from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.log_queue.orders import AGAIN, DEAD, Read, eight, table
 from labkit.experiments.log_queue.readers import Reader, works
 from labkit.experiments.log_queue.sides import PATIENCE_S, Queue, Side, Stream, Topic
+from labkit.experiments.progress import Progress, go_on
 from labkit.measure.result import Measure, Result
 
 KINDS = ("kafka", "queue", "stream")

@@ -16,9 +16,9 @@ import pika
 from labkit.brokers import kafka, rabbitmq
 from labkit.events import trace as words
 from labkit.events.event import Event
-from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.coupling_shop import Brokers, Shop, placed
 from labkit.experiments.coupling_table import provenance
+from labkit.experiments.progress import Progress, go_on
 from labkit.experiments.subscribers import table
 from labkit.measure.result import Measure, Result
 from labkit.shop import orders

@@ -12,9 +12,9 @@ import pandas as pd
 
 from labkit.chaos.faults import Fault, FaultPlan
 from labkit.events.trace import now_ns
-from labkit.experiments.coupling_drive import Progress, go_on
 from labkit.experiments.coupling_shop import Brokers, Shop
 from labkit.experiments.coupling_table import provenance
+from labkit.experiments.progress import Progress, go_on
 from labkit.experiments.subscribers import table
 from labkit.measure import anomalies
 from labkit.measure.result import Measure, Result
