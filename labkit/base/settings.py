@@ -15,6 +15,7 @@ _MEANING = {
     "LABKIT_HOME": "folder for everything the lab writes (default: .lab in the course folder)",
     "LABKIT_CACHE": "folder for downloads, shared by several labs (default: cache in LABKIT_HOME)",
     "LABKIT_GRACE_S": "seconds that a lab which nobody uses waits before it stops itself (default: 300)",
+    "LABKIT_PATIENCE": "factor for every limit of time, for a slow or a busy machine (default: 1)",
     "LABKIT_FROM": f"where brokers may come from, comma separated, of {', '.join(RUNGS[:3])} (default: all)",
     "LABKIT_KAFKA": "bootstrap servers of a Kafka that already runs: host:port[,host:port]",
     "LABKIT_KAFKA_CONFIG": "a librdkafka properties file for that Kafka (TLS, SASL)",
@@ -51,17 +52,23 @@ def read(env: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if env is None else env
     _refuse_unknown(env)
+    patience(env)
     home = _folder(env, "LABKIT_HOME", course_root() / ".lab")
     return Settings(
         home=home,
         cache=_folder(env, "LABKIT_CACHE", home / "cache"),
-        grace_s=_seconds(env, "LABKIT_GRACE_S", 300.0),
+        grace_s=_number(env, "LABKIT_GRACE_S", 300.0, 0, 86_400, " (a day)"),
         rungs=_rungs(env),
         kafka=_servers(env, "LABKIT_KAFKA"),
         kafka_config=_file(env, "LABKIT_KAFKA_CONFIG"),
         rabbitmq=_url(env, "LABKIT_RABBITMQ", ("amqp", "amqps")),
         maven_url=_url(env, "LABKIT_MAVEN_URL", ("http", "https")),
     )
+
+
+def patience(env: Mapping[str, str] | None = None) -> float:
+    """`LABKIT_PATIENCE` alone (see `labkit.base.patience`): it is asked for often. Raises SettingError."""
+    return _number(os.environ if env is None else env, "LABKIT_PATIENCE", 1.0, 0, 100, "")
 
 
 def _refuse_unknown(env: Mapping[str, str]) -> None:
@@ -96,17 +103,17 @@ def _file(env: Mapping[str, str], name: str) -> Path | None:
     return path
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+def _number(env: Mapping[str, str], name: str, default: float, above: float, most: float, meaning: str) -> float:
     value = env.get(name)
     if not value:
         return default
     try:
-        seconds = float(value)
+        number = float(value)
     except ValueError:
         raise _bad(name, value, "that is not a number") from None
-    if not 0 < seconds <= 86_400:  # also refuses nan
-        raise _bad(name, value, "it must be more than 0 and at most 86400 (a day)")
-    return seconds
+    if not above < number <= most:  # also refuses nan
+        raise _bad(name, value, f"it must be more than {above:g} and at most {most:g}{meaning}")
+    return number
 
 
 def _rungs(env: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from labkit.base import patience
 from labkit.base.errors import NotInTimeError
 
 T = TypeVar("T")
@@ -13,9 +14,10 @@ def until(fact: Callable[[], T], within_s: float, what: str, every_s: float = 0.
     """Call `fact` until it answers something true, and return that answer.
 
     fact: asked at once, then every `every_s` seconds. An exception it raises is the caller's, and ends the wait.
-    within_s: patience in seconds. what: the fact in words ("the broker answers"), for the error.
-    Raises NotInTimeError when the patience ends first.
+    within_s: seconds that this may take on a quiet machine; `LABKIT_PATIENCE` makes them more. what: the fact in words
+    ("the broker answers"), for the error. Raises NotInTimeError when they are over first.
     """
+    within_s = patience.seconds(within_s)
     end = time.monotonic() + within_s
     while True:
         answer = fact()
