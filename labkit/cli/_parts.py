@@ -27,23 +27,42 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Done:
+    """A part that ran beside others: its counts, and what it had to say."""
+
+    counts: Counts
+    words: str
+
+    def told(self) -> Counts:
+        """Print the words, and hand on the counts."""
+        print(self.words, flush=True)
+        return self.counts
+
+
+@dataclass(frozen=True)
 class Bench:
-    """Where the parts run: the course's folder, the environment of the tools, and a folder for their reports."""
+    """Where the parts run: the course's folder, the environment of the tools, and a folder for their reports.
+
+    durations: after each part of pytest, say where its time went.
+    """
 
     root: Path
     env: Mapping[str, str]
     reports: Path
+    durations: bool = False
 
-    def style(self) -> Counts:
+    def style(self) -> Done:
         """Style, types and floors, each counted as one test."""
         here = [sys.executable, "-m"]
         floors = "from importlinter.cli import lint_imports_command as main; main(['--no-logo', '--no-cache'])"
-        return (
-            self._check("style: ruff check", [*here, "ruff", "check", "--output-format=concise", "."])
-            + self._check("style: ruff format", [*here, "ruff", "format", "--check", "--output-format=concise", "."])
-            + self._check("types: mypy", [*here, "mypy"])
-            + self._check("floors: import-linter", [sys.executable, "-c", floors])
-        )
+        checks = {
+            "style: ruff check": [*here, "ruff", "check", "--output-format=concise", "."],
+            "style: ruff format": [*here, "ruff", "format", "--check", "--output-format=concise", "."],
+            "types: mypy": [*here, "mypy"],
+            "floors: import-linter": [sys.executable, "-c", floors],
+        }
+        done = [self._check(title, command) for title, command in checks.items()]
+        return Done(sum((one.counts for one in done), Counts()), "\n".join(one.words for one in done))
 
     def pytest(self, title: str, *arguments: str) -> Counts:
         """Run pytest with `arguments` and count from its report. A run that breaks off counts as one failure."""
@@ -54,15 +73,26 @@ class Bench:
         counts = read_report(report)
         if code not in (0, _NOTHING_COLLECTED) and not counts.failed:
             counts += Counts(failed=1)
-        _closing(title, counts, start)
+        if self.durations:
+            print(*durations(report), sep="\n")
+        print(_closing(title, counts, start), flush=True)
         return counts
 
-    def _check(self, title: str, command: Sequence[str]) -> Counts:
+    def report(self, title: str, *arguments: str) -> None:
+        """Run `python -m labkit` with `arguments`, for what it prints."""
         heading(title)
         start = time.monotonic()
-        counts = Counts(failed=1) if self._run(command) else Counts(passed=1)
-        _closing(title, counts, start)
-        return counts
+        code = self._run([sys.executable, "-m", "labkit", *arguments])
+        print(f"--- {title}: exit code {code}, {time.monotonic() - start:.1f} s", flush=True)
+
+    def _check(self, title: str, command: Sequence[str]) -> Done:
+        start = time.monotonic()
+        done = subprocess.run(
+            command, cwd=self.root, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        counts = Counts(failed=1) if done.returncode else Counts(passed=1)
+        return Done(counts, f"\n=== {title}\n{done.stdout}{_closing(title, counts, start)}")
 
     def _run(self, command: Sequence[str]) -> int:
         return subprocess.run(command, cwd=self.root, env=self.env, stdin=subprocess.DEVNULL).returncode
@@ -80,9 +110,30 @@ def read_report(report: Path) -> Counts:
     return total
 
 
+def durations(report: Path, slowest: int = 25) -> list[str]:
+    """Where the time went, in lines: seconds (set-up, call, tear-down) by file, then the slowest tests."""
+    if not report.exists():
+        return []
+    tests = [
+        (float(case.get("time", 0)), f"{case.get('classname')}::{case.get('name')}")
+        for case in ElementTree.parse(report).iter("testcase")
+    ]
+    files: dict[str, float] = {}
+    for seconds, name in tests:
+        file = name.partition("::")[0]
+        files[file] = files.get(file, 0) + seconds
+    by_file = sorted(((seconds, name) for name, seconds in files.items()), reverse=True)
+    lines = ["seconds by file", *(f"{seconds:8.1f}  {name}" for seconds, name in by_file if seconds >= 1)]
+    return [
+        *lines,
+        "the slowest tests",
+        *(f"{seconds:8.1f}  {name}" for seconds, name in sorted(tests)[::-1][:slowest]),
+    ]
+
+
 def heading(title: str) -> None:
     print(f"\n=== {title}", flush=True)
 
 
-def _closing(title: str, counts: Counts, start: float) -> None:
-    print(f"--- {title}: {counts} in {time.monotonic() - start:.1f} s", flush=True)
+def _closing(title: str, counts: Counts, start: float) -> str:
+    return f"--- {title}: {counts} in {time.monotonic() - start:.1f} s"

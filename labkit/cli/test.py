@@ -11,23 +11,27 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from labkit.base import browser, lock, names, settings
+from labkit.base import lock, names, patience, settings
 from labkit.base.errors import LabError, NotInTimeError
+from labkit.cli._groups import Groups
 from labkit.cli._parts import Bench, Counts, heading
 from labkit.provision import holder
 
 HELP = "run every test: style, types, units, brokers, notebooks, browser"
 
-CELL_TIMEOUT_S = 120
 GRACE_S = 30  # a test run that was killed leaves its brokers behind no longer than this
+SIDE_BY_SIDE = 2.0  # what runs beside others may take so many times as long as alone
 _SIGNALS = ("SIGTERM", "SIGHUP")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lesson", nargs="?", help="only this lesson (ordering, or 08), with all that belongs to it")
     parser.add_argument("-k", metavar="EXPR", help="only tests whose name matches, as in pytest; no style and types")
     parser.add_argument("--fast", action="store_true", help="no notebooks and no browser")
     parser.add_argument("--style", action="store_true", help="only style, types and floors: no brokers")
     parser.add_argument("--rounds", type=_count, default=1, metavar="N", help="run the notebooks N times on one lab")
+    parser.add_argument("--bench", action="store_true", help="report at the end what labkit costs beside bare clients")
+    parser.add_argument("--durations", action="store_true", help="say where the time went, by folder and by test")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,10 +40,11 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         stack.enter_context(_ended_by_signals())
         home = stack.enter_context(_private_home(settings.read()))
-        bench = Bench(settings.course_root(), _environment(home), home / "reports")
-        total = Counts() if args.k else bench.style()
-        if not args.style:
-            total += _on_a_lab(bench, home, args, stack)
+        bench = Bench(settings.course_root(), _environment(home, _patience()), home / "reports", args.durations)
+        if args.style:
+            total = bench.style().told()
+        else:
+            total = _on_a_lab(bench, home, args, stack, start)
     print(f"\nThe whole run took {time.monotonic() - start:.0f} s.")
     print(total)
     return 0 if total.passed and not total.failed else 1
@@ -52,8 +57,20 @@ def _count(text: str) -> int:
     return number
 
 
-def _on_a_lab(bench: Bench, home: Path, args: argparse.Namespace, stack: ExitStack) -> Counts:
-    """Everything that may need brokers. The lab is held from here to the end of the run."""
+def _patience() -> float:
+    """What `LABKIT_PATIENCE` says, or else what a fixed loop says of this machine: its speed, and how busy it is."""
+    if os.environ.get("LABKIT_PATIENCE"):
+        return patience.factor()
+    slowness = patience.measured_slowness()
+    factor = round(SIDE_BY_SIDE * max(1.0, slowness), 1)
+    print(
+        f"A fixed loop takes {slowness:.1f} times as long as on a quiet machine: limits are {factor:g} times as long."
+    )
+    return min(factor, 30.0)
+
+
+def _on_a_lab(bench: Bench, home: Path, args: argparse.Namespace, stack: ExitStack, start: float) -> Counts:
+    """Everything that may need brokers, and style beside it. The lab is held from here to the end of the run."""
     heading("brokers")
     found = replace(settings.read(bench.env), home=home)
     os.environ["LABKIT_GRACE_S"] = str(GRACE_S)  # the supervisor inherits it from us
@@ -65,23 +82,7 @@ def _on_a_lab(bench: Bench, home: Path, args: argparse.Namespace, stack: ExitSta
         return Counts(failed=1)
     stack.callback(hold.close)
     print(*(broker.label for broker in hold.brokers), sep="\n", flush=True)
-    return _tests(bench, args)
-
-
-def _tests(bench: Bench, args: argparse.Namespace) -> Counts:
-    chosen = ["-k", args.k] if args.k else []
-    total = bench.pytest("tests", "-p", "no:nbval", "-m", "not browser", *chosen, "tests")
-    if args.fast:
-        return total
-    notebooks = bench.root / "notebooks"
-    if any(notebooks.glob("*.ipynb")):
-        for number in range(1, args.rounds + 1):
-            title = "notebooks" if args.rounds == 1 else f"notebooks, round {number} of {args.rounds}"
-            lax = ("--nbval-lax", f"--nbval-cell-timeout={CELL_TIMEOUT_S}", "--timeout=0")
-            total += bench.pytest(title, *lax, *chosen, str(notebooks))
-    if browser.find() is None:
-        print(f"\nThere is no Chromium here, so no lesson is looked at in a browser. To do so: {browser.CURE}.")
-    return total + bench.pytest("browser", "-p", "no:nbval", "-m", "browser", *chosen, "tests")
+    return Groups(bench, args, start).run()
 
 
 @contextmanager
@@ -101,7 +102,7 @@ def _private_home(lab: settings.Settings) -> Iterator[Path]:
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, factor: float = 1.0) -> dict[str, str]:
     """The environment of the tools: their lab is the private one, and whatever they write stays in the lab's folder."""
     cache = settings.read().cache
     folders = {
@@ -119,7 +120,8 @@ def _environment(home: Path) -> dict[str, str]:
     }
     for folder in folders.values():
         folder.mkdir(parents=True, exist_ok=True)
-    return os.environ | {name: str(folder) for name, folder in folders.items()} | {"LABKIT_GRACE_S": str(GRACE_S)}
+    own = {"LABKIT_GRACE_S": str(GRACE_S), "LABKIT_PATIENCE": str(factor)}
+    return os.environ | {name: str(folder) for name, folder in folders.items()} | own
 
 
 @contextmanager
