@@ -11,9 +11,11 @@ Reading order, from the ground up. Each floor imports only floors below it.
     patterns    what to do about events that come twice, late or not at all
     measure     load, latency, anomalies
     plots       a table in, a picture out
-    experiments one a lesson: run(...) -> Result; bench: the price of labkit itself
+    harness     what an experiment stands on: the shop as processes, progress, a broker of its own
     widgets     a panel for any experiment; the stage, a run in slow motion
-    teach       bets, exercises, claims
+    teach       bets, how exercises are checked, claims; bench: the price of labkit itself
+    truth       the broker truth table: the same questions to every broker
+    lessons     a folder a lesson: its experiments, plots, panel and exercises
     cli         python -m labkit ...; doctor and bootstrap stand beside it
 
 Importing labkit imports nothing else: no third-party package, no thread, no connection.

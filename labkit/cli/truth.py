@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from labkit.experiments.truth.answer import Answer
+    from labkit.truth.answer import Answer
 
 HELP = "ask every broker the same questions, and print what they promise as a grid"
 
@@ -27,13 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from labkit.experiments.truth import grid  # they need the packages, and --help does not
+    from labkit.truth import grid  # they need the packages, and --help does not
 
     if args.kept:
         _print(_chosen(grid.committed(), args), list(grid.versions().values()))
         return 0
-    from labkit import lab
-    from labkit.experiments import truth
+    from labkit import lab, truth
 
     lab.start()
     try:
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _chosen(answers: "Sequence[Answer]", args: argparse.Namespace) -> "list[Answer]":
-    from labkit.experiments.truth import questions
+    from labkit.truth import questions
 
     only = [questions.question(slug).slug for slug in args.only or [one.question for one in answers]]
     backends = [questions.backend(slug).slug for slug in args.backends or [one.backend for one in answers]]
@@ -75,7 +74,7 @@ def _print(answers: "Sequence[Answer]", brokers: Sequence[str]) -> None:
 
 def lines(answers: "Sequence[Answer]", brokers: Sequence[str]) -> list[str]:
     """The grid and below it the notes, at most WIDE columns."""
-    from labkit.experiments.truth import questions
+    from labkit.truth import questions
 
     backends = list(dict.fromkeys(one.backend for one in answers))
     notes: dict[str, int] = {}  # sentence → its number

@@ -1,1 +1,1 @@
-"""Floor 7: bets and checks."""
+"""Floor 6: bets and checks."""

@@ -1,1 +1,1 @@
-"""Floor 7: experiments with controls. `panel(run, ...)` is all that a lesson needs."""
+"""Floor 6: experiments with controls. `panel(run, ...)` is all that a lesson needs."""

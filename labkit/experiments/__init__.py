@@ -1,1 +1,0 @@
-"""Floor 6: one experiment a lesson, run(...) -> Result. No widgets."""

@@ -1,0 +1,23 @@
+"""Lesson 01: what happens to checkout when inventory is slow, or down?
+
+Reading order: `drive` (orders come in), `table` (what came of them), `delay`, `failures`, `outage`, `wrong`, `broker`,
+`experiment` (the panel's run); then `plots` and `exercises`.
+
+from labkit.lessons import coupling
+coupling.run(delay_ms=500).sentence
+"""
+
+from typing import TYPE_CHECKING
+
+from labkit.base import lazy
+
+if TYPE_CHECKING:
+    from labkit.lessons.coupling import broker, delay, failures, outage, table
+    from labkit.lessons.coupling.experiment import BROKERS, DEFENCES, OUTAGES, run
+
+__all__ = ["BROKERS", "DEFENCES", "OUTAGES", "broker", "delay", "failures", "outage", "run", "table"]
+
+__getattr__, __dir__ = lazy.attach(
+    __name__, "broker", "delay", "failures", "outage", "table",
+    "experiment:BROKERS", "experiment:DEFENCES", "experiment:OUTAGES", "experiment:run",
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The pictures of lesson 01: `coupling` and `coupling_lag` (a slow inventory), `failures`, `outage`."""

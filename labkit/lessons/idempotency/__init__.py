@@ -1,0 +1,20 @@
+"""Lesson 09: how often was the customer charged? Payments, crashes at named points, and the ways to live with them.
+
+Reading order: `steps` (the strategies), `crashes`, `paper` (what must come of it), `ledger`, `card`, `hands`,
+`reading`, `work` (the lives of a consumer), `side`, `counting`, `setting`, `charging` (one run), `outcome`,
+`experiment` (the panel's run); then `compare`, `kill` with `victim`, and `ends`; then `plots` and `exercises`.
+
+from labkit.lessons import idempotency
+idempotency.run(strategy="work first", broker="kafka").sentence
+"""
+
+from typing import TYPE_CHECKING
+
+from labkit.base import lazy
+
+if TYPE_CHECKING:
+    from labkit.lessons.idempotency.experiment import run
+
+__all__ = ["run"]
+
+__getattr__, __dir__ = lazy.attach(__name__, "experiment:run")

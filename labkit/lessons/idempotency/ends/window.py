@@ -1,0 +1,110 @@
+"""The inbox grows; who forgets, forgets too early for somebody. A month of payments, and a replay at its end."""
+
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+
+from labkit.events.event import Event
+from labkit.events.trace import Trace
+from labkit.harness.clearing import cleared
+from labkit.lessons.idempotency import outcome
+from labkit.lessons.idempotency.charging import orders, side_of, workshop
+from labkit.lessons.idempotency.ledger import Ledger
+from labkit.lessons.idempotency.paper import Counts
+from labkit.lessons.idempotency.setting import NAMES, one_of, whole
+from labkit.lessons.idempotency.side import OnKafka, OnRabbitMQ
+from labkit.measure.result import Measure, Result
+from labkit.patterns import inbox
+
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+_DAY_S = 86_400.0
+
+
+def run(window_days: int = 7, days: int = 30, payments: int = 300, broker: str = "kafka") -> Result:
+    """Take a month of payments, ten a day, forgetting every evening what is older than the window; then all come again.
+
+    Somebody puts the month's events in once more, from an archive of the topic: the same events, with the same ids.
+    window_days: how long the inbox remembers. The clock is the events' own.
+    measures: remembered (rows in the inbox on the last evening), would_be (without forgetting), doubled, predicted.
+    Raises PaymentsError, BrokerError, StorageError.
+    """
+    one_of("broker", broker, NAMES)
+    whole("days", days, 1, 3660)
+    whole("window_days", window_days, 0, 3660)
+    whole("payments", payments, 1, 5000)
+    keys = orders(payments)
+    events = _month(keys, days)
+    evening_s = (_START + timedelta(days=days)).timestamp()
+    with ExitStack() as end:
+        books = Ledger(workshop(end) / "ledger.db")
+        end.callback(books.close)
+        side = side_of(broker, Trace())
+        end.enter_context(cleared(side.close))
+        side.open([*events, *events])
+        remembered = _take_all(side, books, payments, window_days, evening_s)
+        counts = Counts(books.counts(), {}, keys)
+    late = sum(event.time.timestamp() < evening_s - window_days * _DAY_S for event in events)
+    return _result(counts, remembered, late, window_days, days, broker)
+
+
+def _month(keys: list[str], days: int) -> list[Event]:
+    every = timedelta(days=days) / len(keys)
+    return [
+        Event("OrderPlaced", "/shop/checkout", key, {"cents": 100 + int(key)}, time=_START + at * every, seq=1)
+        for at, key in enumerate(keys)
+    ]
+
+
+def _take_all(side: OnKafka | OnRabbitMQ, books: Ledger, payments: int, window_days: int, evening_s: float) -> int:
+    """Every event, the month and the replay. Returns the rows of the inbox on the last evening."""
+    reader = side.reader(prefetch=100)
+    at, remembered, forgot_s = 0, 0, 0.0
+    try:
+        for delivery in reader.deliveries():
+            if delivery is None:
+                continue
+            at, now_s = at + 1, delivery.event.time.timestamp()
+            if at <= payments and now_s - forgot_s >= _DAY_S:  # once a day
+                forgot_s = now_s
+                _forget(books, now_s - window_days * _DAY_S)
+            _take(books, delivery.event)
+            if at == payments:
+                _forget(books, evening_s - window_days * _DAY_S)
+                remembered = books.inbox_rows()
+            if at % 50 == 0 or at == 2 * payments:
+                reader.ack(delivery)
+            if at == 2 * payments:
+                break
+    finally:
+        reader.close()
+    return remembered
+
+
+def _forget(books: Ledger, older_than_s: float) -> None:
+    with books.guarded():
+        inbox.forget(books.store, older_than_s)
+
+
+def _take(books: Ledger, event: Event) -> None:
+    cents = int(event.data["cents"])
+    with books.guarded():
+        inbox.once(books.store, event.id, lambda: books.charge(event.subject, cents), event.time.timestamp())
+
+
+def _result(counts: Counts, remembered: int, late: int, window_days: int, days: int, broker: str) -> Result:
+    total, doubled = len(counts.keys), len(counts.doubled)
+    row = {"window_days": window_days, "broker": broker, "payments": total, "remembered": remembered,
+           "doubled": doubled, "predicted": late, "lost": len(counts.lost)}  # fmt: skip
+    measures = {
+        "remembered": Measure(remembered, "rows"),
+        "would_be": Measure(total, "rows"),
+        "doubled": Measure(doubled, "customers"),
+        "predicted": Measure(late, "customers"),
+    }
+    sentence = (
+        f"An inbox that remembers {window_days} of {days} days kept {remembered} rows instead of {total}; "
+        f"when everything came again, {doubled} customers were charged twice."
+    )
+    provenance = {"broker": outcome.label(broker), "setting": f"{total} payments over {days} days, then all again"}
+    return Result(sentence, pd.DataFrame([row]), measures, outcome.wronged(counts, {}, Trace()), provenance)

@@ -1,0 +1,75 @@
+"""The lives of one consumer, one after the other, until every payment is done."""
+
+import threading
+from collections.abc import Callable
+
+from labkit.harness.progress import Progress, go_on
+from labkit.lessons.idempotency.crashes import Crash, Strikes
+from labkit.lessons.idempotency.reading import Delivery, KafkaReader, RabbitMQReader
+from labkit.lessons.idempotency.steps import Hands, Strategy, perform
+
+Reader = KafkaReader | RabbitMQReader
+
+
+class Work:
+    """Takes payments as the strategy says.
+
+    payments: how many there are, named "1", "2", …. batch: how many are acknowledged at once. acked: how many the
+    broker will not give again.
+    """
+
+    def __init__(
+        self,
+        way: Strategy,
+        payments: int,
+        hands: Hands[Delivery],
+        strikes: Strikes,
+        batch: int = 1,
+        acked: int = 0,
+        progress: Progress | None = None,
+        cancelled: threading.Event | None = None,
+    ) -> None:
+        self._way, self._payments, self._hands, self._strikes, self._batch = way, payments, hands, strikes, batch
+        self._progress, self._cancelled = progress, cancelled
+        self.acked = acked
+        self._waiting = 0  # handled in this life, and not acknowledged
+
+    def until_done(self, reader: Callable[[], Reader]) -> None:
+        """Live and crash, and live again with a new reader. Raises BrokerError, StorageError, CancelledError …"""
+        while self.acked < self._payments:
+            one = reader()
+            try:
+                self.live(one)
+                return
+            except Crash:
+                pass  # the next life begins
+            finally:
+                one.close()
+
+    def live(self, reader: Reader) -> None:
+        """One life: until all is done, or the crash."""
+        self._waiting = 0
+        for delivery in reader.deliveries():
+            go_on(self._cancelled)
+            if delivery is None:
+                continue
+            self._take(reader, delivery)
+            last = self._way.automatic and delivery.event.subject == str(self._payments)
+            if last or self.acked >= self._payments:
+                return
+
+    def _take(self, reader: Reader, delivery: Delivery) -> None:
+        event = delivery.event
+        self._waiting += 1
+
+        def ack() -> None:
+            if self._waiting >= self._batch or self.acked + self._waiting >= self._payments:
+                reader.ack(delivery)
+                self.acked += self._waiting
+                self._waiting = 0
+
+        perform(self._way, self._hands, delivery, ack, self._strikes.of(event.subject), delivery.redelivered)
+        if self._progress is not None:
+            done = self.acked / self._payments
+            words = f"{self.acked:,} of {self._payments:,} payments, {len(self._strikes.struck)} crashes"
+            self._progress(done, words)

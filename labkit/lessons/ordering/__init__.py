@@ -1,0 +1,20 @@
+"""Lesson 08: what keeps order, and what breaks it? The lives of some hundred orders, on a real broker.
+
+Reading order: `load` (what the shop says), `setting` (what can be turned), `publish`, `work` and `reader` (a consumer),
+`kafka` and `rabbitmq`, `experiment` (one run), `causes` and `order_causes` (why it broke, and what would cure it); then
+`series`, `partitions_added`, `across` with `across_sides`, `price`; then `plots`, `panel` and `exercises`.
+
+from labkit.lessons import ordering
+ordering.run(broker="kafka", key="none").sentence
+"""
+
+from typing import TYPE_CHECKING
+
+from labkit.base import lazy
+
+if TYPE_CHECKING:
+    from labkit.lessons.ordering.experiment import run
+
+__all__ = ["run"]
+
+__getattr__, __dir__ = lazy.attach(__name__, "experiment:run")

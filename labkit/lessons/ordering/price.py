@@ -1,0 +1,116 @@
+"""Lesson 08: what does order cost the reader? Eight ways to share the work, the same flood of events on each.
+
+More comes than any of them can do, so what is measured is how fast it reads. What a publisher pays when it waits for
+acks does not show here.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from labkit.events.trace import HANDLED
+from labkit.harness.progress import Progress, go_on
+from labkit.lessons.ordering.experiment import labels, play
+from labkit.lessons.ordering.load import LIFE
+from labkit.lessons.ordering.setting import OrderingError, Setting
+from labkit.measure.result import Measure, Result
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to share the work. told: in a few words. setting: as `ordering.run` takes it."""
+
+    told: str
+    setting: Mapping[str, Any]
+
+
+_ONE = {"consumers": 1}
+_POOL = {"consumers": 1, "workers": 4, "sharing": "each order its own", "prefetch": 100}
+WAYS = {
+    "kafka_no_key": Way("no key, 4 consumers", {"broker": "kafka", "consumers": 4}),
+    "kafka_by_order": Way("key = order, 4 consumers", {"broker": "kafka", "key": "order", "consumers": 4}),
+    "kafka_own_worker": Way("1 consumer, each order its own worker", {"broker": "kafka", "key": "order"} | _POOL),
+    "kafka_one": Way("1 partition, 1 consumer", {"broker": "kafka", "partitions": 1} | _ONE),
+    "rabbitmq_shared": Way("1 queue, 4 consumers", {"broker": "rabbitmq", "consumers": 4}),
+    "rabbitmq_by_order": Way("4 queues, hash by order", {"broker": "rabbitmq", "key": "order", "consumers": 4}),
+    "rabbitmq_own_worker": Way("1 consumer, each order its own worker", {"broker": "rabbitmq"} | _POOL),
+    "rabbitmq_single": Way(
+        "single active consumer of 4", {"broker": "rabbitmq", "consumers": 4, "single_active": True}
+    ),
+}
+
+
+def run(
+    ways: Sequence[str] = tuple(WAYS),
+    orders: int = 120,
+    load: str = "burst",
+    seed: int = 1,
+    progress: Progress | None = None,
+    cancelled: threading.Event | None = None,
+) -> Result:
+    """Run each way once, one after the other.
+
+    ways: names of `WAYS`. deliveries: one row per way: name, broker, way, events_per_s, seconds, broken, orders,
+    busiest (% of the events that the busiest consumer or worker handled).
+    measures: `kafka_no_key_events_per_s`, `kafka_no_key_broken` and so on. Takes 1 to 2 s for each way.
+    Raises OrderingError for a way that is not there, and what `ordering.run` raises.
+    """
+    for name in ways:
+        if name not in WAYS:
+            raise OrderingError(f"There is no way {name!r}.", f"take some of: {', '.join(WAYS)}")
+    rows = []
+    for done, name in enumerate(ways):
+        go_on(cancelled, progress, done / len(ways), f"{WAYS[name].told} …")
+        rows.append(_row(name, orders, load, seed, cancelled))
+    table = pd.DataFrame(rows)
+    about = {"brokers": labels(set(table["broker"])),
+             "load": f"{orders} orders, {orders * len(LIFE):,} events, load {load}, seed {seed}",
+             "work": "the same handler everywhere, 1.5 ms on average"}  # fmt: skip
+    return Result(tell(table), table, _measures(table), provenance=about)
+
+
+def _row(name: str, orders: int, load: str, seed: int, cancelled: threading.Event | None) -> dict[str, Any]:
+    setting = Setting(**WAYS[name].setting, orders=orders, load=load, seed=seed)
+    found = play(setting, cancelled=cancelled)
+    numbers = {one: found.measures[one].value for one in ("events_per_s", "seconds", "broken", "orders")}
+    about = {"name": name, "broker": setting.broker, "way": WAYS[name].told}
+    return {**about, **numbers, "busiest": _busiest(found)}
+
+
+def _busiest(found: Result) -> float:
+    """% of the events that the busiest of those who share the work has handled."""
+    by = Counter(row.who for row in found.trace.rows() if row.what == HANDLED) if found.trace else Counter[str]()
+    return 100 * max(by.values()) / by.total()
+
+
+def _measures(table: pd.DataFrame) -> dict[str, Measure]:
+    return {
+        f"{row.name}_{what}": Measure(float(getattr(row, what)), unit)
+        for row in table.itertuples(index=False)
+        for what, unit in (("events_per_s", "events/s"), ("broken", "orders"))
+    }
+
+
+def tell(table: pd.DataFrame) -> str:
+    """The fastest and the slowest way to keep order, against the fastest that does not keep it."""
+    ranked: list[Any] = sorted(table.itertuples(index=False), key=_speed)
+    kept = [row for row in ranked if not row.broken]
+    if not kept:
+        return "None of these ways kept order."
+    worst, best = kept[0], kept[-1]
+    broke = [row for row in ranked if row.broken]
+    if not broke:
+        return f"All kept order: from {worst.events_per_s:,.0f} to {best.events_per_s:,.0f} events/s."
+    free = broke[-1].events_per_s
+    return (
+        f"Order kept at {100 * best.events_per_s / free:.0f} % of the speed without it ({best.way}), "
+        f"or at {100 * worst.events_per_s / free:.0f} % ({worst.way})."
+    )
+
+
+def _speed(row: Any) -> float:
+    return float(row.events_per_s)

@@ -1,0 +1,149 @@
+"""Lesson 08's exercises: the buffer and the write on events as they came, and "never" on the real brokers."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from labkit import lab
+from labkit.events.trace import HANDLED, Trace
+from labkit.lessons import ordering
+from labkit.lessons.ordering import exercises
+from labkit.lessons.ordering.exercises.never_or_sometimes import CASES, NEVER, SOMETIMES
+from labkit.lessons.ordering.exercises.reordering import broken, came_in, play
+from labkit.measure.result import Result
+
+
+def a_run(*handled: tuple[str, int]) -> Result:
+    """A result whose trace says that these events were handled like this."""
+    trace = Trace()
+    for t, (order, seq) in enumerate(handled):
+        trace.add(HANDLED, order, seq, f"{order}.{seq}", "q", -1, "warehouse#1", "rabbitmq", t_ns=t)
+    return Result("", trace.deliveries(), trace=trace)
+
+
+MIXED = a_run(("a", 1), ("b", 2), ("a", 3), ("b", 1), ("a", 2))
+
+
+@pytest.fixture(scope="module")
+def brokers() -> Iterator[None]:
+    lab.start()
+    yield
+    lab.stop()
+
+
+# --- the reorder buffer and the version check, on a run
+
+
+def test_the_solution_puts_the_events_of_a_run_in_turn() -> None:
+    verdict = exercises.in_turn_on(exercises.reorder.answer, MIXED)
+    assert verdict
+    assert "2 orders came out of order; behind your buffer 0 are" in repr(verdict)
+
+
+def test_a_buffer_that_passes_everything_on_is_told_how_many_orders_are_broken() -> None:
+    def passes(kept: dict[str, Any], order: str, seq: int, handle: Callable[[str, int], None]) -> None:
+        handle(order, seq)
+
+    assert "behind your buffer 2 are" in repr(exercises.in_turn_on(passes, MIXED))
+
+
+def test_a_buffer_that_drops_what_comes_early_is_told_how_many_events_are_missing() -> None:
+    drops = exercises.reorder.wrong[0].answer
+    assert "3 of 5 events were handled" in repr(exercises.in_turn_on(drops, MIXED))
+
+
+def test_a_stub_is_not_attempted_on_a_run_either() -> None:
+    assert not exercises.in_turn_on(exercises.reorder.stub, MIXED).attempted
+    assert not exercises.save_on(exercises.version.stub, MIXED).attempted
+
+
+def test_the_buffer_keeps_nothing_of_an_order_that_is_through() -> None:
+    kept: dict[str, Any] = {}
+    for seq in (3, 1, 2):
+        exercises.reorder.answer(kept, "a", seq, lambda *_: None)
+    assert kept["a"]["early"] == set()
+
+
+def test_the_version_check_leaves_no_order_wrong_and_the_last_writer_does() -> None:
+    assert exercises.save_on(exercises.version.answer, MIXED)
+
+    def last_wins(db: Any, order: str, status: str, seq: int) -> None:
+        db.execute("REPLACE INTO orders VALUES (?, ?, ?)", (order, status, seq))
+
+    assert "in your table 2 are wrong" in repr(exercises.save_on(last_wins, MIXED))
+
+
+def test_a_look_before_a_write_that_has_a_condition_is_right_too() -> None:
+    def looks_and_checks(db: Any, order: str, status: str, seq: int) -> None:
+        db.execute("SELECT seq FROM orders WHERE name = ?", (order,)).fetchone()
+        exercises.version.answer(db, order, status, seq)
+
+    assert exercises.version.check(looks_and_checks)
+
+
+def test_a_write_that_never_ends_is_ended() -> None:
+    def for_ever(db: Any, order: str, status: str, seq: int) -> None:
+        while True:
+            db.execute("SELECT 1")
+
+    assert "does the function ever stop" in repr(exercises.version.check(for_ever))
+
+
+def test_an_error_of_sql_is_told_with_its_line() -> None:
+    def wrong_sql(db: Any, order: str, status: str, seq: int) -> None:
+        db.execute("INSERT INTO order VALUES (1)")
+
+    assert "OperationalError" in repr(exercises.version.check(wrong_sql))
+
+
+def test_a_result_without_a_trace_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="no trace"):
+        came_in(Result("", MIXED.deliveries))
+
+
+def test_broken_orders_are_counted_once_each() -> None:
+    assert broken([("a", 3), ("a", 1), ("a", 2), ("b", 1), ("b", 2)]) == 1
+    assert play(exercises.reorder.answer, [("a", 2), ("a", 1)]) == [("a", 1), ("a", 2)]
+
+
+# --- what the prediction calls "never" and "sometimes"
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "Kafka, no key, 2 consumers": {"key": "none", "linger_ms": 0},
+    "Kafka, key = order, 4 consumers": {"key": "order", "consumers": 4},
+    "Kafka, key = customer, 2 consumers": {"key": "customer"},
+    "Kafka, key = event type, 2 consumers": {"key": "type"},
+    "Kafka, key = order, 1 consumer, 4 workers": {"key": "order", "consumers": 1, "workers": 4},
+    "Kafka, key = order, two producers, nobody waits": {"key": "order", "producers": 2},
+    "Kafka, key = order, a plain retry topic": {"key": "order", "requeue": 0.1, "retry": "delayed"},
+    "RabbitMQ, 1 queue, 2 consumers, prefetch 1": {"prefetch": 1},
+    "RabbitMQ, 1 queue, 1 consumer, prefetch 10": {"consumers": 1},
+    "RabbitMQ, 1 queue, 1 of 4 consumers is active": {"consumers": 4, "single_active": True},
+    "RabbitMQ, 4 queues by a hash of the order": {"key": "order"},
+    "RabbitMQ, 1 classic queue, 1 consumer, nack with requeue, prefetch 10": {
+        "consumers": 1,
+        "requeue": 0.1,
+        "retry": "requeue",
+    },
+}
+
+
+def test_every_case_of_the_prediction_has_a_setting() -> None:
+    assert set(SETTINGS) == set(CASES)
+    assert {case.word for case in CASES.values()} == {NEVER, SOMETIMES}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.usefixtures("brokers")
+def test_the_broker_says_what_the_prediction_says(case: str) -> None:
+    found = ordering.run(broker=case.partition(",")[0].lower(), **SETTINGS[case])
+    assert (found.measures["broken"].value > 0) == (CASES[case].word == SOMETIMES), found.sentence
+
+
+@pytest.mark.usefixtures("brokers")
+def test_both_answers_mend_a_run_that_broke_on_a_real_broker() -> None:
+    found = ordering.run(broker="rabbitmq", consumers=4, orders=50)
+    assert found.measures["broken"].value > 0
+    assert exercises.in_turn_on(exercises.reorder.answer, found)
+    assert exercises.save_on(exercises.version.answer, found)
