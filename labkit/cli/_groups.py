@@ -35,7 +35,7 @@ class Groups:
             style = beside.submit(self.bench.style) if whole else None
             total = self._side_by_side()
             if style is not None:
-                total += style.result().told()
+                total += style.result().printed()
         total += self._browser()
         total += self._pytest("tests that measure time, alone", "-m", "alone", *self._tests())
         return total + self._repeats()

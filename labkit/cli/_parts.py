@@ -33,7 +33,7 @@ class Done:
     counts: Counts
     words: str
 
-    def told(self) -> Counts:
+    def printed(self) -> Counts:
         """Print the words, and hand on the counts."""
         print(self.words, flush=True)
         return self.counts

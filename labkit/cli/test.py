@@ -20,7 +20,7 @@ from labkit.provision import holder
 HELP = "run every test: style, types, units, brokers, notebooks, browser"
 
 GRACE_S = 30  # a test run that was killed leaves its brokers behind no longer than this
-SIDE_BY_SIDE = 2.0  # what runs beside others may take so many times as long as alone
+CONCURRENT = 2.0  # what runs beside others may take so many times as long as alone
 _SIGNALS = ("SIGTERM", "SIGHUP")
 
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         home = stack.enter_context(_private_home(settings.read()))
         bench = Bench(settings.course_root(), _environment(home, _patience()), home / "reports", args.durations)
         if args.style:
-            total = bench.style().told()
+            total = bench.style().printed()
         else:
             total = _on_a_lab(bench, home, args, stack, start)
     print(f"\nThe whole run took {time.monotonic() - start:.0f} s.")
@@ -62,7 +62,7 @@ def _patience() -> float:
     if os.environ.get("LABKIT_PATIENCE"):
         return patience.factor()
     slowness = patience.measured_slowness()
-    factor = round(SIDE_BY_SIDE * max(1.0, slowness), 1)
+    factor = round(CONCURRENT * max(1.0, slowness), 1)
     print(
         f"A fixed loop takes {slowness:.1f} times as long as on a quiet machine: limits are {factor:g} times as long."
     )

@@ -105,7 +105,8 @@ class Graph:
         at, passed, depth = path[0], set[str](), 1
         while depth < len(path):
             name = path[depth]
-            if bound := self._bound.get(at, {}).get(name):
+            bound = self._bound.get(at, {}).get(name)
+            if bound and bound != (f"{at}.{name}", True):  # a module of the package's own needs nobody to hand it on
                 passed.add(at)
                 at, is_module = bound
                 if not is_module:

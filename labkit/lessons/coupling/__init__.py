@@ -5,6 +5,8 @@ Reading order: `drive` (orders come in), `table` (what came of them), `delay`, `
 
 from labkit.lessons import coupling
 coupling.run(delay_ms=500).sentence
+
+Over budget: two designs, each beside its best defence, under delay, refusals, a kill and a freeze.
 """
 
 from typing import TYPE_CHECKING

@@ -6,6 +6,8 @@ Reading order: `steps` (the strategies), `crashes`, `paper` (what must come of i
 
 from labkit.lessons import idempotency
 idempotency.run(strategy="work first", broker="kafka").sentence
+
+Over budget: three strategies, each crashed at every point, on both brokers and with a transaction.
 """
 
 from typing import TYPE_CHECKING

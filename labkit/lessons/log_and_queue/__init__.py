@@ -3,6 +3,8 @@
 Reading order: `orders` (the eight), `readers` (who takes from a place), `sides` (the three places), `experiment` (what
 the panel turns), `processes` (a publisher and a reader of their own), `reading` (what the lesson's cells leave out);
 `throughput_clients` and `throughput`, `costs_brokers` and `costs`, `choose`; then `plots` and `exercises`.
+
+Over budget: it is two lessons; its second half is to become one of its own.
 """
 
 from typing import TYPE_CHECKING

@@ -6,6 +6,8 @@ Reading order: `load` (what the shop says), `setting` (what can be turned), `pub
 
 from labkit.lessons import ordering
 ordering.run(broker="kafka", key="none").sentence
+
+Over budget: eleven ways to break order and to keep it, each on both brokers.
 """
 
 from typing import TYPE_CHECKING
