@@ -97,6 +97,15 @@ def test_a_killed_worker_can_be_started_again(echo: Worker) -> None:
     assert echo.receive(20) == "here"
 
 
+def test_a_worker_that_is_started_again_has_forgotten_its_first_life() -> None:
+    with Worker(functions.count_to, 3) as worker:
+        assert worker.wait(20) == 0
+        worker.start()
+        assert [worker.receive(20) for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(WorkerError, match="ended with exit code 0"):
+            worker.receive(20)
+
+
 def test_a_worker_that_runs_is_not_started_twice(echo: Worker) -> None:
     with pytest.raises(WorkerError, match="runs already") as error:
         echo.start()
@@ -143,10 +152,13 @@ def test_a_worker_that_dies_is_an_error_with_what_it_printed_last() -> None:
             worker.send("hello")
 
 
-def test_what_a_worker_prints_does_not_come_among_ours(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_a_worker_prints_is_kept_and_does_not_come_among_ours(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     with Worker(functions.die, "the disk is full") as worker:
         worker.wait(20)
-        assert worker.tail() == "the disk is full"
+        assert worker.tail().splitlines() == ["the disk is full"] * 2  # on standard output, and standard error
     assert capfd.readouterr() == ("", "")
 
 
@@ -174,6 +186,17 @@ def test_a_function_that_is_not_there_is_an_error_at_the_start(function: str) ->
     with pytest.raises(WorkerError, match="no_such") as error, Worker(function):
         pass
     assert error.value.cure
+
+
+def test_an_interrupt_while_a_worker_starts_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(worker: Worker, within_s: float) -> None:
+        raise KeyboardInterrupt
+
+    worker = Worker(functions.echo)
+    monkeypatch.setattr(Worker, "until_ready", interrupted)
+    with pytest.raises(KeyboardInterrupt), worker:
+        pass
+    assert gone(worker.pid)
 
 
 def of_a_notebook() -> None: ...
@@ -220,13 +243,12 @@ def test_a_script_that_starts_a_worker_is_not_run_again_in_it(tmp_path: Path) ->
     assert (done.stdout, done.stderr) == ("script __main__\n", "")
 
 
-@pytest.mark.parametrize("cell", ["", "__file__ = '/no/such/file.py'"])
-def test_a_killed_kernel_leaves_no_worker(cell: str) -> None:
+def test_a_killed_kernel_leaves_no_worker() -> None:
     manager, client = start_new_kernel()
     try:
         told: list[str] = []
         answer = client.execute_interactive(
-            f"{cell}\n{OWNER}\nprint(pid)", timeout=60, output_hook=lambda m: told.append(m["content"].get("text", ""))
+            f"{OWNER}\nprint(pid)", timeout=60, output_hook=lambda m: told.append(m["content"].get("text", ""))
         )
         assert answer["content"]["status"] == "ok", answer["content"]
         pid = int("".join(told))
