@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from labkit.base import patience
+from labkit.base.checkpoint import checkpoint
 from labkit.base.errors import NotInTimeError
 
 T = TypeVar("T")
@@ -15,7 +16,8 @@ def until(fact: Callable[[], T], within_s: float, what: str, every_s: float = 0.
 
     fact: asked at once, then every `every_s` seconds. An exception it raises is the caller's, and ends the wait.
     within_s: seconds that this may take on a quiet machine; `LABKIT_PATIENCE` makes them more. what: the fact in words
-    ("the broker answers"), for the error. Raises NotInTimeError when they are over first.
+    ("the broker answers"), for the error. Raises NotInTimeError when they are over first, CancelledError when the run
+    that waits is cancelled.
     """
     within_s = patience.seconds(within_s)
     end = time.monotonic() + within_s
@@ -28,4 +30,5 @@ def until(fact: Callable[[], T], within_s: float, what: str, every_s: float = 0.
                 f"Waited {within_s:g} s, and it did not come true that {what}.",
                 "look at `python -m labkit status` and `python -m labkit logs`; a busy machine may need a second try",
             )
+        checkpoint()
         time.sleep(every_s)
