@@ -23,7 +23,7 @@ class LabError(Exception):
 
 
 class SettingError(LabError):
-    """A `LABKIT_*` variable or a command line option has a value that cannot be used."""
+    """A `LABKIT_*` variable, a command line option or a setting of an experiment has a value that cannot be used."""
 
     exit_code = 2
 

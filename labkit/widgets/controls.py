@@ -1,4 +1,7 @@
-"""From `delay_ms=(0, 500, 50)` to a slider: the controls of a panel, made the way `ipywidgets.interact` makes them."""
+"""From `delay_ms=(0, 500, 50)` to a slider: the controls of a panel, made the way `ipywidgets.interact` makes them.
+
+What an experiment declares of its settings (`harness.kinds`) is made into the same.
+"""
 
 import inspect
 import math
@@ -8,7 +11,8 @@ from typing import Any
 import ipywidgets
 
 from labkit.base.errors import LabError
-from labkit.widgets.labels import Label, label
+from labkit.harness.labels import Label, label
+from labkit.harness.settings import declared
 
 HANDED_IN = ("progress", "cancelled")  # what the panel gives to a run that asks for it
 _STEPS = 20  # a slider of broken numbers gets about so many steps
@@ -45,24 +49,27 @@ def check_names(run: Callable[..., Any], names: Mapping[str, Any]) -> None:
 
 
 def make(run: Callable[..., Any], wanted: Mapping[str, Any]) -> tuple[dict[str, Widget], dict[str, Label]]:
-    """One widget and one label for every control, in the order in which they were asked for."""
-    check_names(run, wanted)
-    takes = parameters(run)
+    """One widget and one label for every control: those that `run` declares, then what else was asked for."""
+    takes, kinds = parameters(run), declared(run)
+    choices = {name: choice for name, kind in kinds.items() if (choice := kind.choice(takes[name].default)) is not None}
+    choices |= wanted
+    check_names(run, choices)
     widgets, labels = {}, {}
-    for name, choice in wanted.items():
+    for name, choice in choices.items():
         default = takes[name].default if name in takes else inspect.Parameter.empty
-        widgets[name], labels[name] = _control(name, choice, default)
+        named = kinds[name].named(name) if name in kinds else None
+        widgets[name], labels[name] = _control(name, choice, default, named)
     return widgets, labels
 
 
-def _control(name: str, choice: Any, default: Any) -> tuple[Widget, Label]:
-    named = label(name)
+def _control(name: str, choice: Any, default: Any, declared_as: Label | None) -> tuple[Widget, Label]:
+    named = declared_as or label(name)
     if isinstance(choice, bool):
         return ipywidgets.Checkbox(value=choice, description=str(named)), named
     if isinstance(choice, str):
         return ipywidgets.Text(value=choice, description=str(named)), named
     if isinstance(choice, tuple) and choice and all(_is_number(part) for part in choice):
-        named = label(name, choice[min(1, len(choice) - 1)])
+        named = declared_as or label(name, choice[min(1, len(choice) - 1)])
         return _slider(name, choice, default, named), named
     if isinstance(choice, list | tuple | dict):
         return _menu(name, choice, default, named), named

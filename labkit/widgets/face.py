@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base.errors import LabError
-from labkit.widgets.labels import Label, measure
+from labkit.harness.labels import Label
+from labkit.widgets.labels import measure
 
 SENTENCES = 3  # so many anomalies are told; the rest is counted
 MEASURES = 16  # so many that differ are told; the rest is counted

@@ -15,11 +15,11 @@ import ipywidgets
 from matplotlib.figure import Figure
 
 from labkit.base.errors import NotInTimeError
+from labkit.harness.labels import Label
 from labkit.plots.style import SHOWN_PX, Picture
 from labkit.widgets import controls, face
 from labkit.widgets.below import Below, Make
 from labkit.widgets.controls import PanelError
-from labkit.widgets.labels import Label
 from labkit.widgets.throttle import Throttle
 
 Run = Callable[..., Any]

@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from labkit.base import wait
 from labkit.base.errors import LabError
+from labkit.harness.labels import label
 from labkit.measure.result import Measure, Result
 from labkit.widgets import controls, face
-from labkit.widgets.labels import label, measure
+from labkit.widgets.labels import measure
 from labkit.widgets.panel import Panel, panel
 from labkit.widgets.throttle import Throttle
 
