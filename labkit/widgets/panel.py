@@ -1,6 +1,6 @@
 """`panel`: any experiment with controls, a Run button, its picture and its sentence.
 
-panel(coupling.run, plot=plots.checkout, delay_ms=(0, 500, 50), outage=True)
+panel(coupling.run, plot=plots.checkout)
 
 Without a browser the same panel works from code: set `panel.controls["outage"].value`, then call `panel.run()`.
 """
@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets
 from matplotlib.figure import Figure
 
+from labkit.base.checkpoint import reporting
 from labkit.base.errors import NotInTimeError
 from labkit.harness.labels import Label
 from labkit.plots.style import SHOWN_PX, Picture
@@ -21,6 +22,7 @@ from labkit.widgets import controls, face
 from labkit.widgets.below import Below, Make
 from labkit.widgets.controls import PanelError
 from labkit.widgets.throttle import Throttle
+from labkit.widgets.watched import Watched
 
 Run = Callable[..., Any]
 Plot = Callable[[Any], Picture | Figure]
@@ -35,11 +37,12 @@ def panel(
 ) -> "Panel":
     """Controls for `run`, as `ipywidgets.interact` makes them, but nothing runs until Run is pressed.
 
-    run: a function that returns a Result. When it takes `progress`, it is handed a function to call with the part
-        that is done (0 to 1) and a few words; when it takes `cancelled`, a `threading.Event` to look at now and then.
+    run: a function that returns a Result. What it declares with `@experiment` has a control, unless
+        `functools.partial` has fixed it. Its checkpoints say how far it is, and end it when Cancel was pressed; when
+        it takes `progress` or `cancelled`, it is handed what they use: a function, and a `threading.Event`.
     plot: draws the result: a Picture, or a Figure.
-    wanted: (low, high) or (low, high, step) makes a slider, True or False a box to tick, a list or {label: value}
-        a menu, a string a text field. They begin at the default of `run`.
+    wanted: controls, also in place of declared ones. (low, high) or (low, high, step) makes a slider, True or False a
+        box to tick, a list or {label: value} a menu, a string a text field. They begin at the default of `run`.
     labels: other words for a control than its name gives. below: makes a widget from every result, which stands
         under the picture: `below=stage`.
     Raises PanelError when `run` does not take a control, or misses something.
@@ -67,6 +70,7 @@ class Panel:
         self._at_work = threading.Lock()  # one run at a time
         self._says = threading.RLock()  # what the panel says: a click and the end of a run can meet
         self._cancelled = threading.Event()
+        self._looks = Watched(self._cancelled)
         self._thread: threading.Thread | None = None
         self._build()
 
@@ -107,7 +111,7 @@ class Panel:
             if not self._at_work.locked():
                 return
             self.cancel_button.disabled = True
-            stops = "cancelled" in self._takes
+            stops = "cancelled" in self._takes or self._looks.was_seen
             self._status.value = face.status("Stopping …" if stops else "It ends by itself, and is thrown away.")
             self._cancelled.set()  # the last thing: a quick run ends at once, and has the last word
 
@@ -127,6 +131,7 @@ class Panel:
 
     def _begin(self) -> None:
         self._cancelled.clear()
+        self._looks = Watched(self._cancelled)
         self.error = None
         self.run_button.disabled = True
         self.cancel_button.disabled = False
@@ -153,7 +158,8 @@ class Panel:
     def _run_once(self, values: dict[str, Any], tell: Throttle) -> None:
         handed: dict[str, Any] = {"progress": tell.progress, "cancelled": self._cancelled}
         begun_s = time.monotonic()
-        found = self._experiment(**values, **{name: handed[name] for name in self._takes})
+        with reporting(tell.progress, self._looks):
+            found = self._experiment(**values, **{name: handed[name] for name in self._takes})
         if self._cancelled.is_set():
             raise CancelledError("the run was cancelled")
         took_s = time.monotonic() - begun_s

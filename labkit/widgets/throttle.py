@@ -37,9 +37,9 @@ class Throttle:
                 self._timer.daemon = True
                 self._timer.start()
 
-    def progress(self, done: float | None, words: str = "Running …") -> None:
+    def progress(self, done: float | None, words: str = "") -> None:
         """What a run is handed as `progress`: the part that is done, within 0 to 1, and a few words."""
-        self(None if done is None else min(max(float(done), 0.0), 1.0), words)
+        self(None if done is None else min(max(float(done), 0.0), 1.0), words or "Running …")
 
     def stop(self) -> None:
         with self._lock:
