@@ -9,15 +9,14 @@ from typing import Any
 import confluent_kafka as ck
 
 from labkit.base.errors import BrokerError
+from labkit.brokers.kafka.dead_letters import DeadLetters
 from labkit.brokers.kafka.topics import (
     BROKER,
     CURE,
-    DEAD_SUFFIX,
     GONE,
     PATIENCE_S,
     Channels,
     dotted,
-    provide_topic,
     quiet,
     said,
 )
@@ -54,6 +53,7 @@ class Consumer:
 
     instance: keeps this member's place when it restarts (`group.instance.id`). A new group begins with the oldest
     event. What cannot be read goes to `<topic>.dead`, bytes untouched, and reading goes on.
+    assigned: the partitions that the group has given to this member, as (topic, partition); it changes in `poll`.
     trouble: what librdkafka said last when it could not reach the broker; it keeps trying, and `poll` waits with it.
     """
 
@@ -79,8 +79,15 @@ class Consumer:
         self._add = trace.add if trace is not None else None
         self._who, self._channels = who or group, Channels()
         self._open: list[_Place] = []
-        self._dead: ck.Producer | None = None
-        self.client.subscribe(topics)
+        self._dead = DeadLetters(config)
+        self.assigned: frozenset[tuple[str, int]] = frozenset()
+        self.client.subscribe(topics, on_assign=self._gain, on_revoke=self._give_up)
+
+    def _gain(self, _: ck.Consumer, places: list[ck.TopicPartition]) -> None:
+        self.assigned |= {(place.topic, place.partition) for place in places}
+
+    def _give_up(self, _: ck.Consumer, places: list[ck.TopicPartition]) -> None:
+        self.assigned -= {(place.topic, place.partition) for place in places}
 
     def poll(self, timeout_s: float = 1.0) -> Received | None:
         """The next event, or None when none came in time.
@@ -193,30 +200,15 @@ class Consumer:
 
     def bury(self, received: Received, why: str) -> None:
         """Put an event that cannot be handled with the dead letters: `<topic>.dead`, bytes untouched. Then commit."""
-        self._to_dead(received.topic, received.raw, None, why, received.partition, received.offset)
+        self._dead.put(received.topic, received.raw, None, why, received.partition, received.offset)
         self._row(DEAD, received, why)
 
     def _bury(self, message: ck.Message, channel: str, error: EventError) -> None:
         topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
-        self._to_dead(topic, message.value() or b"", message.key(), error.what, partition, offset)
+        self._dead.put(topic, message.value() or b"", message.key(), error.what, partition, offset)
         if self._add:
             key = (message.key() or b"").decode(errors="replace")
             self._add(DEAD, key, 0, "", channel, offset, self._who, BROKER, error.what)
-
-    def _to_dead(self, topic: str, raw: bytes, key: bytes | None, why: str, partition: int, offset: int) -> None:
-        """Returns when the dead letter is confirmed: only then may the original be committed."""
-        dead = topic + DEAD_SUFFIX
-        if self._dead is None:
-            self._dead = ck.Producer({"acks": "all", **self._config})
-        provide_topic(self._config, dead)
-        refused: list[str] = []
-        headers: dict[str, str | bytes | None] = {"reason": why, "topic": topic}
-        headers |= {"partition": str(partition), "offset": str(offset)}
-        self._dead.produce(
-            dead, raw, key, headers=headers, on_delivery=lambda error, _: refused.append(error.str()) if error else None
-        )
-        if self._dead.flush(PATIENCE_S) or refused:
-            raise BrokerError(f"A dead letter could not be kept in {dead}: {(refused or ['no answer'])[0]}.", CURE)
 
     def _judge(self, error: ck.KafkaError) -> None:
         if error.fatal() or error.code() in _WILL_NOT_PASS:

@@ -1,10 +1,11 @@
 """Where a consumer group stands in a topic: what its next reader gets, and what it does not get any more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import confluent_kafka as ck
+from confluent_kafka.admin import AdminClient
 
 from labkit.base.errors import BrokerError
 from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet, said
@@ -69,6 +70,32 @@ def group_position(config: Mapping[str, Any], group: str, topic: str) -> GroupPo
         consumer.close()
     begin = {partition: low for partition, (low, _) in marks.items()}
     return GroupPosition(group, topic, begin, {partition: high for partition, (_, high) in marks.items()}, committed)
+
+
+def list_groups(config: Mapping[str, Any]) -> list[str]:
+    """The names of all consumer groups that Kafka knows. Raises BrokerError."""
+    admin = AdminClient(quiet(config))
+    try:
+        found = admin.list_consumer_groups(request_timeout=PATIENCE_S).result()
+    except ck.KafkaException as error:
+        raise BrokerError(f"Kafka does not tell its groups: {said(error)}.", CURE) from error
+    return [group.group_id for group in found.valid]
+
+
+def delete_groups(config: Mapping[str, Any], groups: Iterable[str]) -> None:
+    """Let Kafka forget these consumer groups: how far they were. One that is not there is no error.
+
+    A group that still has members cannot be deleted: close its consumers first. Raises BrokerError.
+    """
+    names = list(groups)
+    admin = AdminClient(quiet(config))
+    deleted = admin.delete_consumer_groups(names, request_timeout=PATIENCE_S) if names else {}
+    for name, future in deleted.items():
+        try:
+            future.result()
+        except ck.KafkaException as error:
+            if error.args[0].code() != ck.KafkaError.GROUP_ID_NOT_FOUND:
+                raise BrokerError(f"Kafka did not delete the group {name}: {said(error)}.", CURE) from error
 
 
 def shared_out(members: Sequence[ck.Consumer], partitions: int) -> bool:

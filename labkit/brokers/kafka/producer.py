@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import confluent_kafka as ck
 
@@ -19,7 +19,7 @@ class Producer:
     """Publishes events, and knows which ones Kafka has confirmed.
 
     config: `lab.kafka_config()`. settings: more of librdkafka's; by default every copy must confirm (acks=all), and
-    an event that is not confirmed within 10 s is refused. who: for the trace.
+    an event that is not confirmed within 10 s is refused. who: for the trace. Close it, or use it in a `with`.
     refused: what Kafka did not take, as (event, reason). Confirmations arrive in `publish`, `poll` and `flush`.
     """
 
@@ -88,4 +88,14 @@ class Producer:
         try:
             self.flush()
         finally:
+            self.client.purge()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """`close`; after an error there is nothing to wait for."""
+        if kind is None:
+            self.close()
+        else:
             self.client.purge()

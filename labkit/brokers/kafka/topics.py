@@ -30,7 +30,7 @@ def create_topics(config: Mapping[str, Any], topics: Mapping[str, int], **settin
     """
     admin = _admin(config)  # kept in a name: its answers die with it
     for name in _make(admin, topics, dotted(settings)):
-        has = len(admin.list_topics(name, timeout=PATIENCE_S).topics[name].partitions)
+        has = _count(admin, name)
         if has != topics[name]:
             raise BrokerError(
                 f"The topic {name} is there already, with {_partitions(has)} and not {topics[name]}.",
@@ -39,9 +39,27 @@ def create_topics(config: Mapping[str, Any], topics: Mapping[str, int], **settin
             )
 
 
+def make_topics(config: Mapping[str, Any], topics: Mapping[str, int], **settings: str) -> list[str]:
+    """As `create_topics`, but a topic that is there stays as it is, with however many partitions: their names."""
+    return _make(_admin(config), topics, dotted(settings))
+
+
+def count_partitions(config: Mapping[str, Any], topic: str) -> int:
+    """How many partitions the topic has; 0: there is no such topic. Raises BrokerError."""
+    admin = _admin(config)
+    try:
+        return _count(admin, topic)
+    except ck.KafkaException as error:
+        raise BrokerError(f"Kafka does not tell the partitions of {topic}: {said(error)}.", CURE) from error
+
+
+def _count(admin: AdminClient, topic: str) -> int:
+    return len(admin.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)
+
+
 def provide_topic(config: Mapping[str, Any], name: str) -> None:
     """Make this topic with one partition, unless it is there, with however many. Raises BrokerError."""
-    _make(_admin(config), {name: 1}, {})
+    make_topics(config, {name: 1})
 
 
 def _admin(config: Mapping[str, Any]) -> AdminClient:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import takewhile
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pika
 from pika.adapters.select_connection import SelectConnection
@@ -33,7 +33,7 @@ class Publisher:
     """Publishes events, and knows which ones RabbitMQ has confirmed.
 
     A thread of its own keeps up to `window` events on their way at a time: to wait for each confirm would be many times
-    slower. `publish` may be called from any thread; it waits while 10 windows are queued up.
+    slower. `publish` may be called from any thread; it waits while 10 windows are queued up. Close it, or use a `with`.
     refused: what RabbitMQ did not take, as (event, reason): nobody's queue, a missing exchange, a lost connection.
     Raises BrokerError when RabbitMQ does not answer.
     """
@@ -126,9 +126,22 @@ class Publisher:
             if not self._dead:
                 self.flush()
         finally:
-            if self._thread.is_alive():
-                self._loop.add_callback_threadsafe(self._close)
-                self._thread.join(PATIENCE_S)
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._thread.is_alive():
+            self._loop.add_callback_threadsafe(self._close)
+            self._thread.join(PATIENCE_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """`close`; after an error there is nothing to wait for."""
+        if kind is None:
+            self.close()
+        else:
+            self._disconnect()
 
     # From here on everything runs in the publishing thread.
 
