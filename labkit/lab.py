@@ -7,13 +7,14 @@ import html
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labkit.base.errors import NotRunningError
+from labkit.base.errors import LabError, NotRunningError
 from labkit.provision import holder
-from labkit.provision.model import Running, Wanted
+from labkit.provision.model import NAMES, Running, Wanted
 
 if TYPE_CHECKING:
     import pika
@@ -30,7 +31,7 @@ class Table:
     def __init__(self, brokers: Sequence[Running]) -> None:
         self._rows = [
             (
-                _NAMES[broker.broker] if broker.source != "embedded" else "stand-in for Kafka",
+                NAMES[broker.broker] if broker.source != "embedded" else "stand-in for Kafka",
                 broker.version or "not told",
                 broker.source,
                 broker.address.replace(",", " "),
@@ -55,9 +56,6 @@ class Table:
             )
 
         return f"<table>{line('th', self.HEAD)}{''.join(line('td', row) for row in self._rows)}</table>"
-
-
-_NAMES = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
 
 
 def start(wanted: Wanted | None = None) -> Table:
@@ -97,31 +95,100 @@ def running() -> list[Running]:
     return _hold.brokers
 
 
+class UnknownBrokerError(LabError):
+    """A broker is asked for that is none, or that is not there."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Brokers:
+    """The brokers of a run: who they are, and how a client reaches them. `"kafka" in brokers` asks for one of them."""
+
+    running: tuple[Running, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As code calls them: ("kafka", "rabbitmq")."""
+        return tuple(broker.broker for broker in self.running)
+
+    @property
+    def title(self) -> str:
+        """As a text calls them: `Kafka and RabbitMQ`."""
+        return " and ".join(NAMES[name] for name in self.names)
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What each of them is: {"kafka": "Kafka 4.4.0 · native"}."""
+        return {broker.broker: broker.label for broker in self.running}
+
+    @property
+    def stamp(self) -> str:
+        """All labels in one line, for the corner of a plot and the provenance of a result."""
+        return " · ".join(self.labels.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __getitem__(self, name: str) -> Running:
+        """One of them. Raises UnknownBrokerError."""
+        for broker in self.running:
+            if broker.broker == name:
+                return broker
+        raise UnknownBrokerError(f"{name!r} is none of the brokers here.", f"take one of: {', '.join(self.names)}")
+
+    def kafka_config(self) -> dict[str, str]:
+        """Settings for any `confluent_kafka` client; a new dictionary on every call. Raises UnknownBrokerError."""
+        return dict(self["kafka"].client)
+
+    def rabbitmq_url(self) -> str:
+        """The amqp:// address, for a process of its own; it holds a password. Raises UnknownBrokerError."""
+        return self["rabbitmq"].client["url"]
+
+    def rabbitmq_parameters(self) -> "pika.ConnectionParameters":
+        """Parameters for any `pika` connection. Raises UnknownBrokerError."""
+        import pika
+
+        parameters = pika.URLParameters(self.rabbitmq_url())
+        if self["rabbitmq"].source != "external":
+            # Who stops to read in a notebook is silent for minutes, and must not be taken for dead. On this machine a
+            # broker that is gone closes the socket anyway.
+            parameters.heartbeat = 0
+        return parameters
+
+
+def brokers(which: str | Iterable[str] = "both") -> Brokers:
+    """Those brokers of the lab that a run uses. which: "kafka", "rabbitmq", "both", or several names.
+
+    Raises UnknownBrokerError for another word, and when one of them is not in this lab; NotRunningError.
+    """
+    names = [which] if isinstance(which, str) else list(which)
+    for name in names:
+        if name not in ("both", *NAMES):
+            raise UnknownBrokerError(f"There is no broker {name!r}.", f"take one of: both, {', '.join(NAMES)}")
+    wanted = [name for name in NAMES if name in names or "both" in names]
+    here = {broker.broker: broker for broker in running()}
+    if missing := [name for name in wanted if name not in here]:
+        raise UnknownBrokerError(
+            f"{NAMES[missing[0]]} does not run in this lab.",
+            f"take {' or '.join(here)}; or look at `python -m labkit status` for why it is not there",
+        )
+    return Brokers(tuple(here[name] for name in wanted))
+
+
 def kafka_config() -> dict[str, str]:
     """Settings for any `confluent_kafka` client: `Producer(lab.kafka_config())`. A new dictionary on every call."""
-    return dict(_broker("kafka").client)
+    return brokers("kafka").kafka_config()
 
 
 def rabbitmq_parameters() -> "pika.ConnectionParameters":
     """Parameters for any `pika` connection: `pika.BlockingConnection(lab.rabbitmq_parameters())`."""
-    import pika
-
-    broker = _broker("rabbitmq")
-    parameters = pika.URLParameters(broker.client["url"])
-    if broker.source != "external":
-        # Who stops to read in a notebook is silent for minutes, and must not be taken for dead. On this machine a
-        # broker that is gone closes the socket anyway.
-        parameters.heartbeat = 0
-    return parameters
+    return brokers("rabbitmq").rabbitmq_parameters()
 
 
 def stamp() -> str:
     """What runs, in one line, for the corner of a plot: `Kafka 4.4.0 · native · RabbitMQ 4.0.5 · native`."""
-    return " · ".join(broker.label for broker in running())
-
-
-def _broker(name: str) -> Running:
-    return next(broker for broker in running() if broker.broker == name)
+    return Brokers(tuple(running())).stamp
 
 
 def _who() -> str:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterator
 
 from labkit.base.errors import BrokerError, LabError, StorageError
-from labkit.provision.model import Place, Say, Started
+from labkit.provision.model import NAMES, Place, Say, Started
 
 _FUNCTIONS = {
     ("external", "kafka"): "external:start_kafka",
@@ -33,14 +33,13 @@ def provide(broker: str, place: Place, say: Say) -> Started:
             if rung in ("external", "embedded"):
                 raise
             reasons.append(f"  - {rung}: {error.what}\n    {error.cure}")
-            say(f"{_NAMES[broker]}: not from {rung}: {error.what.splitlines()[0]}")
+            say(f"{NAMES[broker]}: not from {rung}: {error.what.splitlines()[0]}")
         except OSError as error:
             raise storage_error(error, place) from error
     listed = "\n".join(reasons) or "  - none was allowed (LABKIT_FROM)"
-    raise BrokerError(f"{_NAMES[broker]} could not be had. Tried, in this order:\n{listed}", _ONE_OF_THESE[broker])
+    raise BrokerError(f"{NAMES[broker]} could not be had. Tried, in this order:\n{listed}", _ONE_OF_THESE[broker])
 
 
-_NAMES = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
 _ONE_OF_THESE = {
     "kafka": "mend one of these ways, or give an address in LABKIT_KAFKA; `--embedded` takes a stand-in",
     "rabbitmq": "mend one of these ways, or give an address in LABKIT_RABBITMQ",

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from labkit.base.settings import Settings, course_root
 
+NAMES = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}  # as they are written in texts and pictures
+
 Say = Callable[[str], None]
 """Tells the user one line of progress."""
 
@@ -63,7 +65,7 @@ class Running:
     @property
     def label(self) -> str:
         """`Kafka 4.4.0 · native`: how plots are stamped. A stand-in is named as one."""
-        name = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}[self.broker]
+        name = NAMES[self.broker]
         if self.source == "embedded":
             return f"stand-in for Kafka (librdkafka {self.version}) · embedded"
         return " · ".join([f"{name} {self.version}".strip(), self.source])
