@@ -1,1 +1,1 @@
-"""Floor 5: what an experiment stands on: what can be set in it, the shop as processes, threads, a broker of a run's own."""
+"""Floor 5: what an experiment stands on: what can be set in it, the shop as processes, a broker of its own."""

@@ -11,20 +11,19 @@ ways: "two topics"; "two topics, wait for the cause": an effect is kept in hand 
 
 import threading
 import time
+from collections.abc import Callable
 
 import pandas as pd
 
 from labkit import lab
-from labkit.base.wait import until
+from labkit.base.tasks import TaskGroup
 from labkit.events.event import Event
 from labkit.events.trace import HANDLED, PUBLISHED, Trace
 from labkit.harness import checked
-from labkit.harness.clearing import cleared
 from labkit.harness.progress import Progress, go_on
-from labkit.lessons.ordering.across_sides import SHIPPING, Kafka, RabbitMQ
-from labkit.lessons.ordering.experiment import labels
+from labkit.lessons.ordering.across_sides import SHIPPING, on_kafka, on_rabbitmq
 from labkit.lessons.ordering.load import Planned, plan
-from labkit.lessons.ordering.publish import publish
+from labkit.lessons.ordering.publish import Send, publish
 from labkit.lessons.ordering.setting import BROKERS, OrderingError
 from labkit.measure.result import Measure, Result
 
@@ -54,20 +53,10 @@ def run(
     told = [one for one in plan(orders, seed) if one.event.seq <= _LAST]
     tracking = Tracking(told, broker, waits="wait" in way)
     one_topic = way == "one topic"
-    side: Kafka | RabbitMQ
-    if broker == "kafka":
-        side = Kafka(lab.kafka_config(), tracking, one_topic)
-    else:
-        side = RabbitMQ(lab.rabbitmq_parameters(), tracking, one_topic)
-    with cleared(side.close):
-        try:
-            side.open()
-            _publish(told, side, tracking, cancelled)
-            _wait(tracking, progress, cancelled)
-        finally:
-            tracking.done.set()
-        tracking.check()
-    tracking.check()  # what a thread said while it ended
+    through = on_kafka if broker == "kafka" else on_rabbitmq
+    with through(lab.brokers(broker), tracking, one_topic) as say:
+        publish(told, [_said(say, cancelled)], lambda: None, tracking.tasks.done)
+        _wait(tracking, progress, cancelled)
     return _result(tracking, way, seed)
 
 
@@ -76,8 +65,7 @@ class Tracking:
 
     def __init__(self, told: list[Planned], broker: str, waits: bool) -> None:
         self.trace, self.broker = Trace(), broker
-        self.done = threading.Event()
-        self.error: BaseException | None = None
+        self.tasks = TaskGroup()
         self.most_kept = 0
         self.effects: dict[str, Event] = {}
         self._work_s = {one.event.id: _SLOWER * one.work_s for one in told}
@@ -108,38 +96,25 @@ class Tracking:
             self._handled.add(event.id)
             waiting = self._kept.pop(event.id, None)
             if len(self._handled) == self._expected:
-                self.done.set()
+                self.tasks.done.set()
         if waiting is not None:
             self._through(*waiting, who)
 
-    def fail(self, error: BaseException) -> None:
-        self.error = self.error or error
-        self.done.set()
 
-    def check(self) -> None:
-        """Raise what went wrong in a thread."""
-        if self.error is not None:
-            raise self.error
-
-
-def _publish(
-    told: list[Planned], side: Kafka | RabbitMQ, tracking: Tracking, cancelled: threading.Event | None
-) -> None:
-    """What the shop says, when it is due. Raises CancelledError, BrokerError."""
-
-    def say(planned: Planned, _: object) -> None:
+def _said(say: Callable[[Event], None], cancelled: threading.Event | None) -> Send:
+    def send(planned: Planned, _: object) -> None:
         go_on(cancelled)
-        side.say(planned.event)
+        say(planned.event)
 
-    publish(told, [say], lambda: None, tracking.done)
+    return send
 
 
 def _wait(tracking: Tracking, progress: Progress | None, cancelled: threading.Event | None) -> None:
     def through() -> bool:
         go_on(cancelled, progress, tracking.part, "tracking reads …")
-        return tracking.done.is_set()
+        return tracking.tasks.done.is_set()
 
-    until(through, _PATIENCE_S, "tracking has handled every event")
+    tracking.tasks.wait(through, _PATIENCE_S, "tracking has handled every event")
 
 
 def _result(tracking: Tracking, way: str, seed: int) -> Result:
@@ -157,7 +132,7 @@ def _result(tracking: Tracking, way: str, seed: int) -> Result:
         "most_kept": Measure(tracking.most_kept, "events"),
     }
     load = f"{n} orders, two services, a third reads both, seed {seed}"
-    about = {"broker": labels([tracking.broker]), "setting": way, "load": load}
+    about = {"broker": lab.brokers(tracking.broker).stamp, "setting": way, "load": load}
     return Result(told, table, measures, provenance=about, trace=tracking.trace)
 
 
