@@ -201,6 +201,18 @@ def test_an_event_that_is_acknowledged_by_itself_does_not_come_again(queue: str,
     assert rabbitmq.drain(lab.rabbitmq_parameters(), queue) == []
 
 
+def test_poison_that_rabbitmq_has_forgotten_already_is_passed_over(queue: str) -> None:
+    with channel(lab.rabbitmq_parameters()) as ch:
+        ch.basic_publish("", queue, POISON)
+    (event,) = made(1)
+    publish_to_rabbitmq(queue, [event])
+    consumer = rabbitmq.Consumer(lab.rabbitmq_parameters(), queue, auto_ack=True)
+    received = until(lambda: consumer.poll(0.1), 10, "the event behind the poison comes")
+    assert received.event == event
+    assert consumer.poll(0.5) is None, "and RabbitMQ has no complaint"
+    consumer.close()
+
+
 def test_a_stream_is_polled_from_where_its_reader_says(stream: str) -> None:
     events = made(4)
     publish_to_rabbitmq(stream, events)
