@@ -96,11 +96,10 @@ class BarePublisher(Window):
         self.channel.basic_publish("", self.queue, raw, properties, mandatory=True)
         return True
 
-    def confirmed_now(self, first: int, end: int) -> None:
-        for i in range(first, end):
-            self.row("confirmed", self.dicts[i], "")
-        if end == len(self.dicts) and self.stops:
-            self.took = self.watch.read(end)
+    def confirmed_now(self, i: int) -> None:
+        self.row("confirmed", self.dicts[i], "")
+        if self.stops and self.confirmed == len(self.dicts):
+            self.took = self.watch.read(self.confirmed)
             self.close()
 
     def row(self, what: str, a: dict[str, Any], note: str) -> None:

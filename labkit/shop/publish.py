@@ -6,13 +6,16 @@ Two classes that are called alike and share no code: what differs is what there 
 import asyncio
 import logging
 import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 import pika
-from confluent_kafka import KafkaException, Message, Producer
+from confluent_kafka import KafkaException, Message
 from pika.channel import Channel
 
 from labkit.base.errors import BrokerError
+from labkit.brokers.kafka import bare
+from labkit.brokers.rabbitmq.confirms import Confirms
+from labkit.brokers.rabbitmq.refusals import unroutable
 from labkit.events.event import CONTENT_TYPE, Event
 from labkit.shop.config import Config
 from labkit.shop.rabbitmq_link import Link
@@ -30,17 +33,8 @@ class KafkaPublisher:
 
     def __init__(self, config: Config) -> None:
         self._topic = config.topic
-        self._producer = Producer(
-            {
-                "logger": _log,
-                **RECONNECT,
-                **config.kafka,
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 0,
-                "delivery.timeout.ms": int(PATIENCE_S * 1000),
-            }
-        )
+        settings = {"linger.ms": 0, "delivery.timeout.ms": int(PATIENCE_S * 1000)}
+        self._producer = bare.producer({**RECONNECT, **config.kafka}, **settings)
         self._stop = threading.Event()
         threading.Thread(target=self._poll, name="kafka confirms", daemon=True).start()
 
@@ -74,16 +68,21 @@ class KafkaPublisher:
             self._producer.poll(0.1)
 
 
+class _Waiting(NamedTuple):
+    """An event on its way. confirmed: "" when RabbitMQ has it, else the reason why not."""
+
+    event_id: str
+    confirmed: "asyncio.Future[str]"
+
+
 class RabbitMQPublisher:
     """A fanout exchange, publisher confirms, `mandatory`: what no queue takes comes back instead of vanishing."""
 
     def __init__(self, config: Config) -> None:
         self._exchange = config.topic
         self._channel: Channel | None = None
-        # Delivery tag -> the event's id, and whoever waits for its confirm.
-        self._waiting: dict[int, tuple[str, asyncio.Future[str | None]]] = {}
+        self._confirms = Confirms[_Waiting](lambda waiting: waiting.event_id)
         self._link = Link(config.rabbitmq, self._opened, self._lost)
-        self._tag = 0
 
     @property
     def ready(self) -> bool:
@@ -102,8 +101,7 @@ class RabbitMQPublisher:
             raise BrokerError("RabbitMQ is not connected.", _CURE)
         properties = pika.BasicProperties(content_type=CONTENT_TYPE, message_id=event.id, delivery_mode=2)
         confirmed = self._loop.create_future()
-        self._tag += 1
-        self._waiting[self._tag] = event.id, confirmed
+        self._confirms.published(_Waiting(event.id, confirmed))
         self._channel.basic_publish(self._exchange, event.subject, event.to_bytes(), properties, mandatory=True)
         try:
             error = await asyncio.wait_for(confirmed, PATIENCE_S)
@@ -113,7 +111,6 @@ class RabbitMQPublisher:
             raise BrokerError(f"RabbitMQ did not confirm the event: {error}.", _CURE)
 
     def _opened(self, channel: Channel) -> None:
-        self._tag = 0
         channel.add_on_return_callback(self._returned)
         channel.confirm_delivery(self._confirmed, callback=lambda _: self._use(channel))
 
@@ -122,25 +119,17 @@ class RabbitMQPublisher:
 
     def _lost(self) -> None:
         self._channel = None
-        waiting, self._waiting = self._waiting, {}
-        for _, future in waiting.values():
-            _settle(future, "the connection was lost")
+        for waiting in self._confirms.lost():
+            _settle(waiting.confirmed, "the connection was lost")
 
     def _confirmed(self, frame: Any) -> None:
-        """One confirm can stand for all events up to its tag (`multiple`)."""
-        tag, multiple = frame.method.delivery_tag, frame.method.multiple
-        error = None if frame.method.NAME == "Basic.Ack" else "it was refused (nack)"
-        for each in [t for t in self._waiting if t <= tag] if multiple else [tag]:
-            if each in self._waiting:
-                _settle(self._waiting.pop(each)[1], error)
+        for waiting, reason in self._confirms.answered(frame.method):
+            _settle(waiting.confirmed, reason)
 
     def _returned(self, channel: Channel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
-        """No queue took the event. Its confirm follows; it must not count."""
+        """No queue took the event."""
         _log.error("rabbitmq: returned %s: %s", properties.message_id, method.reply_text)
-        for tag, (event_id, future) in list(self._waiting.items()):
-            if event_id == properties.message_id:
-                del self._waiting[tag]
-                _settle(future, f"it came back: {method.reply_text}")
+        self._confirms.returned(properties.message_id, unroutable(method.exchange, method.routing_key))
 
 
 def _settle(future: "asyncio.Future[Any]", outcome: Any) -> None:

@@ -156,7 +156,7 @@ def test_one_confirm_can_stand_for_several_events(tmp_path: Path) -> None:
 
     (error,) = asyncio.run(scene())
     assert isinstance(error, BrokerError)
-    assert "refused" in error.what
+    assert "nack" in error.what
 
 
 def test_an_event_that_no_queue_took_does_not_count_as_confirmed(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_an_event_that_no_queue_took_does_not_count_as_confirmed(tmp_path: Path)
         waiting = [asyncio.create_task(publisher.publish(placed(str(i)))) for i in range(2)]
         await asyncio.sleep(0)
         returned = type("Properties", (), {"message_id": "1-placed"})
-        method = type("Method", (), {"reply_text": "NO_ROUTE"})
+        method = type("Method", (), {"reply_text": "NO_ROUTE", "exchange": "orders", "routing_key": "1"})
         publisher._returned(publisher._channel, method, returned, b"")  # type: ignore[arg-type]
         publisher._confirmed(Frame(2, multiple=True))
         return await asyncio.gather(*waiting, return_exceptions=True)

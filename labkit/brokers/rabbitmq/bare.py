@@ -7,6 +7,7 @@ from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByClient
 
 from labkit.base.errors import BrokerError
+from labkit.brokers.rabbitmq.confirms import Confirms
 from labkit.brokers.rabbitmq.topology import CURE, PATIENCE_S
 
 WINDOW = 1000  # messages that are on their way at a time
@@ -22,6 +23,7 @@ class Window:
     def __init__(self, parameters: pika.ConnectionParameters, window: int = WINDOW) -> None:
         self.window = window
         self.sent = self.confirmed = 0
+        self._confirms = Confirms[int]()
         self.trouble = ""
         self.channel: Any = None  # pika types what it hands to callbacks too widely
         self.connection = pika.SelectConnection(
@@ -38,8 +40,8 @@ class Window:
     def begin(self) -> None:
         """The channel is open and confirms are on; the first messages leave after this."""
 
-    def confirmed_now(self, first: int, end: int) -> None:
-        """Messages `first` up to `end` (without it) are confirmed."""
+    def confirmed_now(self, i: int) -> None:
+        """Message number `i` is confirmed."""
 
     def run(self) -> None:
         """Work until the connection is closed. Raises BrokerError when RabbitMQ refused a message, or went silent."""
@@ -56,6 +58,7 @@ class Window:
     def fill(self) -> None:
         """Send as many as the window has room for."""
         while self.sent - self.confirmed < self.window and self.send(self.sent):
+            self._confirms.published(self.sent)
             self.sent += 1
 
     def _opened(self, channel: Channel) -> None:
@@ -69,13 +72,11 @@ class Window:
         self.fill()
 
     def _told(self, frame: Any) -> None:
-        # Without `multiple` confirms could come out of turn; counting them is enough here.
-        method = frame.method
-        if method.NAME != "Basic.Ack":
-            return self._stop("RabbitMQ answered with a nack")
-        first = self.confirmed
-        self.confirmed = max(first, method.delivery_tag if method.multiple else first + 1)
-        self.confirmed_now(first, self.confirmed)
+        for i, refused in self._confirms.answered(frame.method):
+            if refused:
+                return self._stop(refused)
+            self.confirmed += 1
+            self.confirmed_now(i)
         self.fill()
 
     def _look_later(self) -> None:

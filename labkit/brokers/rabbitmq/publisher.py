@@ -3,7 +3,6 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from itertools import takewhile
 from time import monotonic
 from typing import Any, NamedTuple, Self
 
@@ -12,6 +11,7 @@ from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 
 from labkit.base.errors import BrokerError
+from labkit.brokers.rabbitmq.confirms import Confirms
 from labkit.brokers.rabbitmq.refusals import CURE, cure_unroutable, explained, unroutable
 from labkit.brokers.rabbitmq.topology import BROKER, PATIENCE_S
 from labkit.events.event import CONTENT_TYPE, Event
@@ -49,9 +49,7 @@ class Publisher:
         self._add = trace.add if trace is not None else None
         self._who, self._window = who, window
         self._waiting: deque[_Out] = deque()
-        self._open: dict[int, _Out] = {}  # delivery tag -> event; tags rise
-        self._returned: dict[str, str] = {}
-        self._tag = 0
+        self._confirms = Confirms[_Out](lambda out: out.event.id)
         self._awake = False
         self._limit, self._full = 10 * window, False
         self._changed = threading.Condition()
@@ -109,7 +107,7 @@ class Publisher:
         """Wait until every event is confirmed. Raises BrokerError when one was refused, or the time is over."""
         end = monotonic() + timeout_s
         with self._changed:
-            while (self._waiting or self._open) and not self._dead and (left := end - monotonic()) > 0:
+            while (self._waiting or self._confirms.unconfirmed) and not self._dead and (left := end - monotonic()) > 0:
                 self._changed.wait(min(left, 0.5))
         if self.refused:
             refused, self.refused = self.refused, []
@@ -117,7 +115,7 @@ class Publisher:
             many = f"{len(refused)} events" if len(refused) > 1 else "an event"
             cure = self._cures.get(reason, self._cure)
             raise BrokerError(f"RabbitMQ did not take {many}, first {event.type} of {event.subject}: {reason}.", cure)
-        if waiting := len(self._waiting) + len(self._open):
+        if waiting := len(self._waiting) + len(self._confirms.unconfirmed):
             raise BrokerError(f"RabbitMQ has not confirmed {waiting} events within {timeout_s:g} s.", CURE)
 
     def close(self) -> None:
@@ -159,34 +157,27 @@ class Publisher:
 
     def _send(self) -> None:
         self._awake = False  # before looking: who adds now wakes us again
-        channel, waiting, on_way = self._channel, self._waiting, self._open
+        channel, waiting, confirms = self._channel, self._waiting, self._confirms
+        on_way = confirms.unconfirmed
         while waiting and len(on_way) < self._window and not self._dead and channel is not None:
             out = waiting.popleft()
             properties = pika.BasicProperties(CONTENT_TYPE, delivery_mode=2, message_id=out.event.id)
-            self._tag += 1
-            on_way[self._tag] = out
+            confirms.published(out)
             channel.basic_publish(out.exchange, out.routing_key, out.body, properties, mandatory=True)
 
     def _confirmed(self, frame: Any) -> None:
-        method = frame.method
-        refused = "" if method.NAME == "Basic.Ack" else "RabbitMQ answered with a nack"
-        tags = [method.delivery_tag]
-        if method.multiple:
-            tags = list(takewhile(lambda tag: tag <= method.delivery_tag, self._open))
-        for tag in tags:
-            out = self._open.pop(tag)
-            reason = refused or (self._returned.pop(out.event.id, "") if self._returned else "")
+        for out, reason in self._confirms.answered(frame.method):
             self._tell(out, reason)
         self._send()
-        if not self._open or (self._full and len(self._waiting) < self._limit // 2):
+        if not self._confirms.unconfirmed or (self._full and len(self._waiting) < self._limit // 2):
             self._full = False
             with self._changed:
                 self._changed.notify_all()
 
     def _came_back(self, _channel: Channel, method: Any, properties: Any, _body: bytes) -> None:
-        # RabbitMQ returns what no queue takes, and confirms it afterwards.
         place = method.exchange, method.routing_key
-        self._returned[properties.message_id] = reason = unroutable(*place)
+        reason = unroutable(*place)
+        self._confirms.returned(properties.message_id, reason)
         self._cures[reason] = cure_unroutable(*place)
 
     def _tell(self, out: _Out, reason: str) -> None:
@@ -215,8 +206,7 @@ class Publisher:
     def _fail(self, why: str) -> None:
         """Whatever is on its way or waits will not arrive, as far as we know: tell."""
         self._dead = self._dead or why
-        lost = [*self._open.values(), *self._waiting]
-        self._open.clear()
+        lost = [*self._confirms.lost(), *self._waiting]
         self._waiting.clear()
         for out in lost:
             self._tell(out, self._dead)
