@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from labkit.base.errors import SettingError
+from labkit.brokers.dead_letters import dead_name
 from labkit.provision.model import write_private
 
 REACTING = ("inventory", "notification", "analytics")  # the services that react to OrderPlaced, in the chain's order
@@ -67,7 +68,7 @@ class Config:
 
     @property
     def dead(self) -> str:
-        """Name of the place for dead letters: a topic on Kafka, an exchange and a queue on RabbitMQ."""
+        """Name of the place for dead letters: a topic on Kafka, a queue on RabbitMQ."""
         return dead_name(self.topic)
 
     @property
@@ -100,10 +101,6 @@ _TYPES: dict[str, type] = {name: get_origin(kind) or kind for name, kind in get_
 
 def queue_name(topic: str, service: str) -> str:
     return f"{topic}.{service}"
-
-
-def dead_name(topic: str) -> str:
-    return f"{topic}.dead"
 
 
 def _bad(name: str, value: object, why: str) -> SettingError:

@@ -4,15 +4,17 @@ Many events are in work at the same time; committed is only what has no unfinish
 """
 
 import asyncio
-import contextlib
 import logging
 import queue
 import threading
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from labkit.base.errors import BrokerError
+from labkit.base.errors import LabError
+from labkit.brokers.kafka.commits import Commits
+from labkit.brokers.kafka.dead_letters import DeadLetter, DeadLetterProducer
+from labkit.brokers.kafka.topics import quiet
 from labkit.chaos.faults import Refused
 from labkit.events.event import Event, EventError
 from labkit.shop.config import TRIES, Config
@@ -31,13 +33,13 @@ class KafkaFace:
     def __init__(self, config: Config, work: Work) -> None:
         self.config, self.work = config, work
         self.ready = False
-        self._settings: dict[str, Any] = {"logger": _log, **RECONNECT, **config.kafka}
-        self._done: dict[int, Progress] = {}
-        self._to_commit: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self._settings = quiet({**RECONNECT, **config.kafka})
+        self._commits = Commits()
+        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._room = threading.Semaphore(4 * config.workers)  # events in this process, in work or waiting for it
         self._stop = threading.Event()
-        self._dead: Producer | None = None
+        self._dead = DeadLetterProducer(self._settings)
 
     def open(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -72,21 +74,18 @@ class KafkaFace:
                     _log.warning("kafka: %s", error.str())  # passing; librdkafka connects again by itself
             else:
                 partition, offset = message.partition() or 0, message.offset() or 0
-                self._done.setdefault(partition, Progress(offset)).begin(offset)
+                self._commits.begin(partition, offset)
                 self._loop.call_soon_threadsafe(self._take, message, partition, offset)
 
     def _commit(self) -> None:
         """Commit what is done. Here, and not where it is done: a commit from another thread waits for `poll` to end."""
-        upto: dict[int, int] = {}
         events: list[Done] = []
-        with contextlib.suppress(queue.Empty):
-            while done := self._to_commit.get_nowait():
-                events.append(done)
-                if (next_one := self._done[done.partition].finish(done.offset)) is not None:
-                    upto[done.partition] = next_one
-        if not upto:
+        while not self._done.empty():  # nobody else takes from it
+            events.append(done := self._done.get())
+            self._commits.finish(done.partition, done.offset)
+        if not events or not (due := self._commits.due()):
             return
-        places = [TopicPartition(self.config.topic, partition, offset) for partition, offset in upto.items()]
+        places = [TopicPartition(self.config.topic, partition, offset) for partition, offset in due.items()]
         try:
             self._consumer.commit(offsets=places, asynchronous=True)
         except KafkaException as error:  # nothing is lost: what is not committed is read again
@@ -103,15 +102,16 @@ class KafkaFace:
 
     async def _finish(self, message: Message, partition: int, offset: int) -> None:
         """Handle one message until it is done or dead, then commit as far as everything is."""
-        channel, raw = f"{self.config.topic}/{partition}", message.value() or b""
+        channel, raw = f"{self.config.topic}/{partition}", message.value()
         event: Event | None = None
         try:
-            event = await self._handle(raw, channel, offset)
+            if raw is not None:  # else a tombstone: it says that the key is gone, and carries no event
+                event = await self._handle(raw, channel, offset)
         except Exception as error:
             await self._bury(message, f"{type(error).__name__}: {error}")
-            self.work.buried(raw, channel, offset, "kafka", str(error))
+            self.work.buried(raw or b"", channel, offset, "kafka", str(error))
         self._room.release()
-        self._to_commit.put(Done(partition, offset, event))
+        self._done.put(Done(partition, offset, event))
 
     async def _handle(self, raw: bytes, channel: str, offset: int) -> Event:
         for attempt in range(1, TRIES + 1):
@@ -128,30 +128,16 @@ class KafkaFace:
         raise AssertionError
 
     async def _bury(self, message: Message, why: str) -> None:
-        """Put the message, bytes untouched, into the dead topic. Returns only when the broker has it."""
-        _log.error("kafka: dead letter %s: %s", _place(message), why)
-        headers = {"reason": why, "service": self.config.service, "from": _place(message)}
+        """Put the message with the dead letters. Returns only when the broker has it."""
+        letter = DeadLetter.for_message(message, self.config.queue, why)
+        _log.error("kafka: dead letter %s/%d@%d: %s", letter.topic, letter.partition, letter.offset, why)
         while not self._stop.is_set():
             try:
-                await asyncio.to_thread(self._send_dead, message, headers)
+                await asyncio.to_thread(self._dead.send, letter)
                 return
-            except (BrokerError, KafkaException) as error:
+            except LabError as error:
                 _log.warning("kafka: %s", error)
                 await asyncio.sleep(0.5)
-
-    def _send_dead(self, message: Message, headers: dict[str, str]) -> None:
-        if self._dead is None:
-            self._dead = Producer({**self._settings, "acks": "all", "delivery.timeout.ms": 5000})
-        refused: list[KafkaError] = []
-        self._dead.produce(
-            self.config.dead,
-            message.value(),
-            message.key(),
-            headers={name: value.encode() for name, value in headers.items()},
-            on_delivery=lambda error, _: refused.append(error) if error else None,
-        )
-        if self._dead.flush(10) or refused:
-            raise BrokerError(f"The dead letter was not taken: {refused}.", f"look at the topic {self.config.dead}")
 
 
 class Done(NamedTuple):
@@ -160,29 +146,3 @@ class Done(NamedTuple):
     partition: int
     offset: int
     event: Event | None
-
-
-class Progress:
-    """How far one partition is done without a gap."""
-
-    def __init__(self, first: int) -> None:
-        self._next = first
-        self._open: set[int] = set()
-        self._highest = first - 1
-
-    def begin(self, offset: int) -> None:
-        self._open.add(offset)
-        self._highest = max(self._highest, offset)
-
-    def finish(self, offset: int) -> int | None:
-        """The offset to commit (the next one to read), or None when an earlier event is still in work."""
-        self._open.discard(offset)
-        upto = min(self._open, default=self._highest + 1)
-        if upto <= self._next:
-            return None
-        self._next = upto
-        return upto
-
-
-def _place(message: Message) -> str:
-    return f"{message.topic()}/{message.partition()}@{message.offset()}"

@@ -7,6 +7,7 @@ import pika
 from pika.channel import Channel
 from pika.spec import Basic
 
+from labkit.brokers.rabbitmq.topology import dead_letters_to
 from labkit.chaos.faults import Refused
 from labkit.events.event import EventError
 from labkit.shop.config import TRIES, Config
@@ -40,7 +41,7 @@ class RabbitMQFace:
         queue, exchange = self.config.queue, self.config.topic
         arguments = {
             "x-queue-type": "quorum",
-            "x-dead-letter-exchange": self.config.dead,
+            **dead_letters_to(self.config.dead),
             "x-delivery-limit": 2 * TRIES,
         }
         channel.queue_declare(queue, durable=True, arguments=arguments)

@@ -7,8 +7,9 @@ import pika
 
 from labkit.base.errors import BrokerError
 from labkit.brokers import kafka, rabbitmq
+from labkit.brokers.dead_letters import dead_name
 from labkit.brokers.rabbitmq import topology
-from labkit.shop.config import SUBSCRIBERS, dead_name, queue_name
+from labkit.shop.config import SUBSCRIBERS, queue_name
 
 
 class KafkaTopics:
@@ -28,7 +29,7 @@ class KafkaTopics:
 
 
 class RabbitMQExchanges:
-    """A fanout exchange for the orders' events; and a second one for dead letters, with its queue.
+    """A fanout exchange for the orders' events, and a queue for dead letters.
 
     No subscriber is named here: each makes its own queue, and binds it (`RabbitMQFace`).
     """
@@ -38,16 +39,12 @@ class RabbitMQExchanges:
 
     def make(self) -> None:
         """Raises BrokerError."""
-        dead = dead_name(self._topic)
         with topology.channel(self._parameters) as channel:
-            for exchange in (self._topic, dead):
-                channel.exchange_declare(exchange, "fanout", durable=True)
-            channel.queue_declare(dead, durable=True, arguments={"x-queue-type": "quorum"})
-            channel.queue_bind(dead, dead)
+            channel.exchange_declare(self._topic, "fanout", durable=True)
+            channel.queue_declare(dead_name(self._topic), durable=True, arguments={"x-queue-type": "quorum"})
 
     def delete(self) -> None:
-        """Delete the exchanges, and the queues of whoever has subscribed."""
-        dead = dead_name(self._topic)
+        """Delete the exchange, the dead letters, and the queues of whoever has subscribed."""
         queues = (queue_name(self._topic, service) for service in SUBSCRIBERS)
         with suppress(BrokerError):
-            rabbitmq.delete(self._parameters, dead, *queues, exchanges=(self._topic, dead))
+            rabbitmq.delete(self._parameters, dead_name(self._topic), *queues, exchanges=(self._topic,))

@@ -8,6 +8,7 @@ from labkit.base import ports, wait
 from labkit.base.errors import BrokerError
 from labkit.base.names import fresh
 from labkit.brokers import kafka
+from labkit.brokers.kafka import dead_letters
 from labkit.events.trace import Trace
 from labkit.measure import anomalies
 
@@ -38,17 +39,19 @@ def test_poison_goes_to_kafkas_dead_topic_with_its_bytes_and_reading_goes_on(top
     producer.client.produce(topic, POISON, first.subject)
     producer.publish(last, topic)
     producer.close()
-    consumer = kafka.Consumer(lab.kafka_config(), fresh("test"), [topic], trace, "inventory")
+    group = fresh("test")
+    consumer = kafka.Consumer(lab.kafka_config(), group, [topic], trace, "inventory")
     assert [received.event for received in read_kafka(consumer, 2)] == [first, last]
     consumer.close()
     assert words(trace)["dead"] == 1
-    dead = kafka.Consumer(lab.kafka_config(), fresh("test"), [topic + kafka.DEAD_SUFFIX])
-    letter = dead.client.poll(10)
-    dead.close()
-    assert (letter.value(), letter.key()) == (POISON, first.subject.encode())
-    headers = dict(letter.headers())
-    assert b"not JSON" in headers["reason"]
-    assert (headers["topic"], headers["offset"]) == (topic.encode(), b"1")
+    (letter,) = dead_letters.read(lab.kafka_config(), topic)
+    assert (letter.raw, letter.key) == (POISON, first.subject.encode())
+    assert "not JSON" in letter.reason
+    assert (letter.group, letter.topic, letter.partition, letter.offset) == (group, topic, 0, 1)
+
+
+def test_a_topic_without_a_dead_topic_has_no_dead_letters(topic):
+    assert dead_letters.read(lab.kafka_config(), topic) == []
 
 
 def test_an_event_that_cannot_be_handled_can_be_buried_in_kafka(topic):

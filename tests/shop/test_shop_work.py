@@ -13,7 +13,6 @@ from labkit.events.event import Event, EventError
 from labkit.events.trace import Trace, TraceFile
 from labkit.shop import publish
 from labkit.shop.config import Config
-from labkit.shop.kafka_face import Progress
 from labkit.shop.publish import RabbitMQPublisher
 from labkit.shop.work import Work
 
@@ -107,16 +106,6 @@ def test_each_design_has_workers_of_its_own(tmp_path: Path) -> None:
 
     asyncio.run(scene())
     assert service.seen == ["other design", "stuck", "same design"]
-
-
-def test_kafka_is_told_only_how_far_all_is_done() -> None:
-    progress = Progress(10)
-    for offset in (10, 11, 12, 13):
-        progress.begin(offset)
-    assert progress.finish(11) is None  # 10 is still in work
-    assert progress.finish(10) == 12
-    assert progress.finish(13) is None
-    assert progress.finish(12) == 14
 
 
 class FakeChannel:

@@ -9,7 +9,7 @@ from typing import Any
 import confluent_kafka as ck
 
 from labkit.base.errors import BrokerError
-from labkit.brokers.kafka.dead_letters import DeadLetters
+from labkit.brokers.kafka.dead_letters import DeadLetter, DeadLetterProducer
 from labkit.brokers.kafka.topics import (
     BROKER,
     CURE,
@@ -67,7 +67,6 @@ class Consumer:
         instance: str = "",
         **settings: Any,
     ) -> None:
-        self._config = quiet(config)
         mine: dict[str, Any] = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
         mine["socket.timeout.ms"] = int(PATIENCE_S * 1000)  # a commit to a dead broker waits for so long
         if instance:
@@ -75,11 +74,11 @@ class Consumer:
         self.trouble = ""
         self._unanswered = False  # a commit that Kafka has not answered
         self._lost_s: float | None = None  # since when no broker could be reached
-        self.client = ck.Consumer({**mine, **self._config, "error_cb": self._note, **dotted(settings)})
+        self.client = ck.Consumer({**mine, **quiet(config), "error_cb": self._note, **dotted(settings)})
         self._add = trace.add if trace is not None else None
         self._who, self._channels = who or group, Channels()
         self._open: list[_Place] = []
-        self._dead = DeadLetters(config)
+        self._group, self._dead = group, DeadLetterProducer(config)
         self.assigned: frozenset[tuple[str, int]] = frozenset()
         self.client.subscribe(topics, on_assign=self._gain, on_revoke=self._give_up)
 
@@ -139,7 +138,7 @@ class Consumer:
         try:
             event = Event.from_bytes(raw)
         except EventError as poison:
-            self._bury(message, channel, poison)
+            self._poison(message, channel, poison.what)
             return None
         if self._add:
             key, seq, name = event.subject, event.seq, event.id
@@ -200,15 +199,16 @@ class Consumer:
 
     def bury(self, received: Received, why: str) -> None:
         """Put an event that cannot be handled with the dead letters: `<topic>.dead`, bytes untouched. Then commit."""
-        self._dead.put(received.topic, received.raw, None, why, received.partition, received.offset)
+        place = received.topic, received.partition, received.offset
+        self._dead.send(DeadLetter(received.raw, None, why, self._group, *place))
         self._row(DEAD, received, why)
 
-    def _bury(self, message: ck.Message, channel: str, error: EventError) -> None:
-        topic, partition, offset = message.topic() or "", message.partition() or 0, message.offset() or 0
-        self._dead.put(topic, message.value() or b"", message.key(), error.what, partition, offset)
+    def _poison(self, message: ck.Message, channel: str, why: str) -> None:
+        letter = DeadLetter.for_message(message, self._group, why)
+        self._dead.send(letter)
         if self._add:
-            key = (message.key() or b"").decode(errors="replace")
-            self._add(DEAD, key, 0, "", channel, offset, self._who, BROKER, error.what)
+            key = (letter.key or b"").decode(errors="replace")
+            self._add(DEAD, key, 0, "", channel, letter.offset, self._who, BROKER, why)
 
     def _judge(self, error: ck.KafkaError) -> None:
         if error.fatal() or error.code() in _WILL_NOT_PASS:

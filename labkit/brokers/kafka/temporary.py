@@ -7,9 +7,10 @@ from typing import Any
 from labkit.base.cleanup import cleanup
 from labkit.base.errors import BrokerError
 from labkit.base.names import fresh
+from labkit.brokers.dead_letters import dead_name
 from labkit.brokers.kafka.groups import delete_groups, list_groups
 from labkit.brokers.kafka.producer import Producer
-from labkit.brokers.kafka.topics import DEAD_SUFFIX, delete_topics, make_topics
+from labkit.brokers.kafka.topics import delete_topics, make_topics
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def temporary_topics(config: Mapping[str, Any], topics: Mapping[str, int], **set
 
 
 def _delete(config: Mapping[str, Any], topics: Sequence[str]) -> None:
-    delete_topics(config, [name for topic in topics for name in (topic, topic + DEAD_SUFFIX)])
+    delete_topics(config, [name for topic in topics for name in (topic, dead_name(topic))])
     begins = tuple(topic + mark for topic in topics for mark in ".-")
     delete_groups(config, [group for group in list_groups(config) if group in topics or group.startswith(begins)])
 

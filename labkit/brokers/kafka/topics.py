@@ -14,7 +14,6 @@ from labkit.base.wait import until
 
 BROKER = "kafka"
 PATIENCE_S = 10.0  # seconds that Kafka may take for one step
-DEAD_SUFFIX = ".dead"  # what cannot be read of the topic `orders` goes to `orders.dead`
 CURE = "is the topic made (`create_topics`)? look at `python -m labkit status` and `python -m labkit logs kafka`"
 GONE = "run `lab.start()` again: it starts a broker that died on the data it had; or `python -m labkit status`"
 

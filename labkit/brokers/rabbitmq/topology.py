@@ -9,11 +9,11 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from labkit.base.errors import BrokerError
+from labkit.brokers.dead_letters import DEAD_SUFFIX, dead_name
 from labkit.brokers.rabbitmq.refusals import CURE, refused
 
 BROKER = "rabbitmq"
 PATIENCE_S = 10.0  # seconds that RabbitMQ may take for one step
-DEAD_SUFFIX = ".dead"  # what cannot be read of the queue `stock` goes to the queue `stock.dead`
 
 __all__ = [
     "BROKER", "CURE", "DEAD_SUFFIX", "PATIENCE_S", "channel", "connect", "declare", "declare_exchange", "declare_queue",
@@ -59,24 +59,22 @@ def delete(parameters: pika.ConnectionParameters, *queues: str, exchanges: tuple
     with channel(parameters) as ch:
         for name in queues:
             ch.queue_delete(name)
-            ch.queue_delete(name + DEAD_SUFFIX)
+            ch.queue_delete(dead_name(name))
         for name in exchanges:
             ch.exchange_delete(name)
 
 
 def declare(ch: BlockingChannel, name: str, **arguments: Any) -> None:
-    """The queue and its dead letter queue. Quorum queues, which keep what they have confirmed.
-
-    Dead letters travel through the default exchange, which takes them to the queue of that name.
-    """
-    ch.queue_declare(name + DEAD_SUFFIX, durable=True, arguments={"x-queue-type": "quorum"})
-    settings = {
-        "x-queue-type": "quorum",
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": name + DEAD_SUFFIX,
-        **dashed(arguments),
-    }
+    """The queue and its dead letter queue. Quorum queues, which keep what they have confirmed."""
+    dead = dead_name(name)
+    ch.queue_declare(dead, durable=True, arguments={"x-queue-type": "quorum"})
+    settings = {"x-queue-type": "quorum", **dead_letters_to(dead), **dashed(arguments)}
     ch.queue_declare(name, durable=True, arguments=settings)
+
+
+def dead_letters_to(queue: str) -> dict[str, Any]:
+    """The arguments of a queue whose dead letters go to `queue`, through the default exchange."""
+    return {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue}
 
 
 def dashed(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,15 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import pandas as pd
+import pika
 
 from labkit.base.settings import course_root
+from labkit.brokers import kafka, rabbitmq
 from labkit.events import trace as words
 from labkit.events.trace import Trace
 from labkit.harness.shop import Shop
-from labkit.shop import dead_letters, mailbox
+from labkit.shop import mailbox
+from labkit.shop.config import queue_name
 
 BROKERS = ("kafka", "rabbitmq")
 PUBLISHER_CODE = ("shop/storefront.py", "shop/publish.py")
@@ -85,13 +88,14 @@ def effects(shop: Shop) -> dict[Place, list[str]]:
 
 def lying(shop: Shop, service: str) -> dict[str, int]:
     """Broker -> how many different events of this service lie there with the dead letters, as the broker says."""
-    found: list[dead_letters.DeadLetter] = []
+    mine, found = queue_name(shop.topic, service), dict.fromkeys(BROKERS, 0)
     if shop.brokers.kafka:
-        found += dead_letters.on_kafka(shop.brokers.kafka, shop.topic)
+        on_kafka = kafka.dead_letters.read(shop.brokers.kafka, shop.topic)
+        found["kafka"] = len({letter.raw for letter in on_kafka if letter.group == mine})
     if shop.brokers.rabbitmq:
-        found += dead_letters.on_rabbitmq(shop.brokers.rabbitmq, shop.topic)
-    mine = {(letter.broker, letter.raw) for letter in found if letter.service == service}
-    return {broker: sum(where == broker for where, _ in mine) for broker in BROKERS}
+        on_rabbitmq = rabbitmq.dead_letters.read(pika.URLParameters(shop.brokers.rabbitmq), shop.topic)
+        found["rabbitmq"] = len({letter.raw for letter in on_rabbitmq if letter.queue == mine})
+    return found
 
 
 def published(trace: Trace) -> dict[str, list[str]]:

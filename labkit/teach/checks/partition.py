@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 
 from labkit.base.errors import BrokerError
 from labkit.base.names import fresh
+from labkit.brokers.dead_letters import dead_name
 from labkit.brokers.kafka import topics
 from labkit.teach.checks.kafka import flush, real_topics
 
@@ -57,7 +58,7 @@ def partition(
     Raises BrokerError.
     """
     topic = fresh("exercise")
-    dead = topic + topics.DEAD_SUFFIX
+    dead = dead_name(topic)
     with real_topics(config, {topic: 1, dead: 1}) as producer:
         reader = PartitionReader(topics.quiet(config), topic)
 

@@ -18,6 +18,7 @@ from confluent_kafka import Producer
 from labkit import lab
 from labkit.base import ports, settings, wait
 from labkit.base.errors import NotInTimeError
+from labkit.brokers import kafka, rabbitmq
 from labkit.chaos.faults import Fault, FaultPlan
 from labkit.chaos.processes import PortTakenError, ServiceError
 from labkit.events.event import Event
@@ -26,7 +27,7 @@ from labkit.harness.shop import Brokers, Shop
 from labkit.lessons import coupling
 from labkit.lessons.coupling import table
 from labkit.lessons.coupling.drive import customers, drive
-from labkit.shop import dead_letters
+from labkit.shop.config import queue_name
 
 pytestmark = pytest.mark.usefixtures("brokers")
 
@@ -272,18 +273,18 @@ def test_what_is_no_order_goes_to_the_dead_letters_byte_for_byte_and_the_next_or
         table.settle(shop, answers)
         assert set(table.checkouts(shop, answers, begin_ns)["reservations"]) == {1}
 
-        def dead() -> list[dead_letters.DeadLetter]:
-            return [
-                *dead_letters.on_kafka(brokers.kafka, shop.topic),
-                *dead_letters.on_rabbitmq(brokers.rabbitmq, shop.topic),
-            ]
+        def on_kafka() -> list[kafka.dead_letters.DeadLetter]:
+            return kafka.dead_letters.read(brokers.kafka, shop.topic)
 
-        wait.until(lambda: len(dead()) == 12, 10, "two poisoned events of three services lie on both brokers")
-        services = ("inventory", "notification", "analytics")
-        for broker in table.EVENTS:
-            found = sorted((each.service, each.raw) for each in dead() if each.broker == broker)
-            assert found == sorted((service, raw) for service in services for raw in poison)
-        reasons = {each.reason for each in dead() if each.broker == "kafka"}
+        def on_rabbitmq() -> list[rabbitmq.dead_letters.DeadLetter]:
+            return rabbitmq.dead_letters.read(pika.URLParameters(brokers.rabbitmq), shop.topic)
+
+        wait.until(lambda: len(on_kafka()) == len(on_rabbitmq()) == 6, 10, "each service has put both poisons aside")
+        readers = [queue_name(shop.topic, service) for service in ("inventory", "notification", "analytics")]
+        expected = sorted((reader, raw) for reader in readers for raw in poison)
+        assert sorted((each.group, each.raw) for each in on_kafka()) == expected
+        assert sorted((each.queue, each.raw) for each in on_rabbitmq()) == expected
+        reasons = {each.reason for each in on_kafka()}
         assert any("not JSON" in reason for reason in reasons)
         assert any("OrderPlacd" in reason for reason in reasons)
         notes = [row.note for row in shop.trace().rows() if row.what == "dead" and row.broker == "rabbitmq"]
