@@ -15,7 +15,7 @@ from labkit.chaos.faults import Faults
 from labkit.events.event import Event
 from labkit.events.trace import TraceFile
 from labkit.shop.config import Config
-from labkit.shop.kafka_face import KafkaFace
+from labkit.shop.kafka_adapter import KafkaAdapter
 from labkit.shop.topology import KafkaTopics
 from labkit.shop.work import Work
 
@@ -35,15 +35,15 @@ class Recorder:
 
 async def read(config: Config, service: Recorder, rows: TraceFile, upto: int) -> None:
     """Run the service until its group has committed up to this offset."""
-    face = KafkaFace(config, Work(service, rows, Faults("inventory", None)))
-    face.open()
+    adapter = KafkaAdapter(config, Work(service, rows, Faults("inventory", None)))
+    adapter.open()
     try:
         end = time.monotonic() + 30
         while kafka.group_position(config.kafka, config.queue, config.topic).committed.get(0, 0) < upto:
             assert time.monotonic() < end, "the service has committed all"
             await asyncio.sleep(0.05)
     finally:
-        face.close()
+        adapter.close()
 
 
 def test_a_tombstone_is_committed_and_poison_is_kept_with_its_key_its_place_and_its_reason(tmp_path: Path) -> None:

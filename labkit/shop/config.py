@@ -21,9 +21,9 @@ RESETS = ("earliest", "latest")
 class Config:
     """One service of one shop.
 
-    service: one of KNOWN. port: where its HTTP face listens, on 127.0.0.1. folder: its store and its trace.
+    service: one of KNOWN. port: where its HTTP adapter listens, on 127.0.0.1. folder: its store and its trace.
     topic: the Kafka topic, and also the name of the RabbitMQ exchange; queues and groups are named after it.
-    kafka: settings for confluent_kafka; empty: no Kafka face. rabbitmq: an amqp:// URL; empty: no RabbitMQ face.
+    kafka: settings for confluent_kafka; empty: no Kafka adapter. rabbitmq: an amqp:// URL; empty: no RabbitMQ adapter.
     workers: how many events or calls it works on at the same time, for each design.
     services: checkout's address book, name -> URL. smtp_port: where the mailbox server takes mail.
     plan: a FaultPlan as JSON, with which it begins. timeout_ms: checkout's, for one call, in the designs that retry.

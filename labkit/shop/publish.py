@@ -18,7 +18,7 @@ from labkit.brokers.rabbitmq.confirms import Confirms
 from labkit.brokers.rabbitmq.refusals import unroutable
 from labkit.events.event import CONTENT_TYPE, Event
 from labkit.shop.config import Config
-from labkit.shop.rabbitmq_link import Link
+from labkit.shop.reconnecting import ReconnectingConnection
 
 PATIENCE_S = 5.0  # how long a broker may take to confirm
 # A broker that was away is found again within half a second, not ten; and its absence fills the log less quickly.
@@ -82,7 +82,7 @@ class RabbitMQPublisher:
         self._exchange = config.topic
         self._channel: Channel | None = None
         self._confirms = Confirms[_Waiting](lambda waiting: waiting.event_id)
-        self._link = Link(config.rabbitmq, self._opened, self._lost)
+        self._connection = ReconnectingConnection(config.rabbitmq, self._opened, self._lost)
 
     @property
     def ready(self) -> bool:
@@ -90,10 +90,10 @@ class RabbitMQPublisher:
 
     def open(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._link.open()
+        self._connection.open()
 
     def close(self) -> None:
-        self._link.close()
+        self._connection.close()
 
     async def publish(self, event: Event) -> None:
         """Publish, and return when RabbitMQ has it. Raises BrokerError when it does not say so in time."""

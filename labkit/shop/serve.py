@@ -18,7 +18,7 @@ from labkit.base.errors import LabError
 from labkit.chaos.faults import FaultPlan, Faults
 from labkit.chaos.processes import PORT_TAKEN
 from labkit.events.trace import TraceFile, now_ns
-from labkit.shop import http_face
+from labkit.shop import http_adapter
 from labkit.shop.config import KNOWN, Config
 from labkit.shop.work import Handler, Work
 
@@ -34,7 +34,7 @@ class PortError(LabError):
     exit_code = PORT_TAKEN
 
 
-class Face(Protocol):
+class Adapter(Protocol):
     @property
     def ready(self) -> bool: ...
 
@@ -66,9 +66,9 @@ def main(argv: list[str] | None = None) -> int:
 async def _serve(config: Config) -> None:
     sock = listen(config.port)  # first of all: when the port is taken, nothing else shall begin
     rows = TraceFile(config.trace, config.service)
-    page, faces = await _build(config, rows)
-    for face in faces:
-        face.open()
+    page, adapters = await _build(config, rows)
+    for adapter in adapters:
+        adapter.open()
     server = uvicorn.Server(
         uvicorn.Config(
             page, log_level="warning", access_log=False, lifespan="off", timeout_keep_alive=_KEEP_ALIVE_S, ws="none"
@@ -77,12 +77,12 @@ async def _serve(config: Config) -> None:
     try:
         await server.serve(sockets=[sock])
     finally:
-        for face in faces:
-            face.close()
+        for adapter in adapters:
+            adapter.close()
         rows.close()
 
 
-async def _build(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]]:
+async def _build(config: Config, rows: TraceFile) -> tuple[Starlette, list[Adapter]]:
     if config.service == "checkout":
         return _checkout(config, rows)
     if config.service == "storefront":
@@ -91,32 +91,32 @@ async def _build(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]
         from labkit.shop import mailbox
 
         await mailbox.serve(listen(config.smtp_port), Path(config.folder) / "mails.jsonl")
-        return http_face.app(None, lambda: True), []
+        return http_adapter.app(None, lambda: True), []
     threads = 8 if config.service == "notification" else 1  # mail waits for the mail server; a store takes only one
     work = Work(
         _handler(config), rows, Faults(config.service, FaultPlan.from_json(config.plan)), config.workers, threads
     )
-    faces = _reading(config, work)
-    return http_face.app(work, _all_ready(faces)), faces
+    adapters = _reading(config, work)
+    return http_adapter.app(work, _all_ready(adapters)), adapters
 
 
-def _checkout(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]]:
+def _checkout(config: Config, rows: TraceFile) -> tuple[Starlette, list[Adapter]]:
     from labkit.shop import checkout_page
     from labkit.shop.checkout import Checkout
 
     publishers = _publishers(config)
     checkout = Checkout(checkout_page.Caller(config.services).call, publishers, rows, config.timeout_ms / 1000)
-    faces: list[Face] = list(publishers.values())
-    return http_face.app(None, _all_ready(faces), [checkout_page.route(checkout, rows)]), faces
+    adapters: list[Adapter] = list(publishers.values())
+    return http_adapter.app(None, _all_ready(adapters), [checkout_page.route(checkout, rows)]), adapters
 
 
-def _storefront(config: Config, rows: TraceFile) -> tuple[Starlette, list[Face]]:
+def _storefront(config: Config, rows: TraceFile) -> tuple[Starlette, list[Adapter]]:
     from labkit.shop import storefront
 
     publishers = _publishers(config)
     store = storefront.Storefront(publishers, rows, config.rate)
-    faces: list[Face] = list(publishers.values())
-    return http_face.app(None, _all_ready(faces), [storefront.route(store)]), [*faces, store]
+    adapters: list[Adapter] = list(publishers.values())
+    return http_adapter.app(None, _all_ready(adapters), [storefront.route(store)]), [*adapters, store]
 
 
 def _publishers(config: Config) -> "dict[str, publish.KafkaPublisher | publish.RabbitMQPublisher]":
@@ -145,22 +145,22 @@ def _handler(config: Config) -> Handler:
     return with_store[config.service](store.connect(config.store), now_ns)
 
 
-def _reading(config: Config, work: Work) -> list[Face]:
-    """The faces towards the brokers. A client is loaded only where its broker is there."""
-    faces: list[Face] = []
+def _reading(config: Config, work: Work) -> list[Adapter]:
+    """The adapters towards the brokers. A client is loaded only where its broker is there."""
+    adapters: list[Adapter] = []
     if config.kafka:
-        from labkit.shop.kafka_face import KafkaFace
+        from labkit.shop.kafka_adapter import KafkaAdapter
 
-        faces.append(KafkaFace(config, work))
+        adapters.append(KafkaAdapter(config, work))
     if config.rabbitmq:
-        from labkit.shop.rabbitmq_face import RabbitMQFace
+        from labkit.shop.rabbitmq_adapter import RabbitMQAdapter
 
-        faces.append(RabbitMQFace(config, work))
-    return faces
+        adapters.append(RabbitMQAdapter(config, work))
+    return adapters
 
 
-def _all_ready(faces: list[Face]) -> Callable[[], bool]:
-    return lambda: all(face.ready for face in faces)
+def _all_ready(adapters: list[Adapter]) -> Callable[[], bool]:
+    return lambda: all(adapter.ready for adapter in adapters)
 
 
 def listen(port: int) -> socket.socket:

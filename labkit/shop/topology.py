@@ -31,7 +31,7 @@ class KafkaTopics:
 class RabbitMQExchanges:
     """A fanout exchange for the orders' events, and a queue for dead letters.
 
-    No subscriber is named here: each makes its own queue, and binds it (`RabbitMQFace`).
+    No subscriber is named here: each makes its own queue, and binds it (`RabbitMQAdapter`).
     """
 
     def __init__(self, url: str, topic: str) -> None:

@@ -112,7 +112,7 @@ def test_a_services_file_that_is_not_json_or_has_unknown_fields_is_refused(tmp_p
 def test_a_service_process_loads_nothing_heavy() -> None:
     code = """
 import sys
-from labkit.shop import serve, kafka_face, rabbitmq_face, checkout_page, publish, mailbox, store, inventory
+from labkit.shop import serve, kafka_adapter, rabbitmq_adapter, checkout_page, publish, mailbox, store, inventory
 print([name for name in ("pandas", "numpy", "matplotlib", "IPython", "ipywidgets", "rich") if name in sys.modules])
 """
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=settings.course_root())

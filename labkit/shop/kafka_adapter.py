@@ -1,4 +1,4 @@
-"""The Kafka face of a service: it reads the topic as a member of its consumer group.
+"""The Kafka adapter of a service: it reads the topic as a member of its consumer group.
 
 Many events are in work at the same time; committed is only what has no unfinished event before it.
 """
@@ -27,7 +27,7 @@ _COMMIT_S = 0.03  # how long a commit may have to wait
 _log = logging.getLogger(__name__)
 
 
-class KafkaFace:
+class KafkaAdapter:
     """Runs in the service's event loop; one thread beside it waits for messages."""
 
     def __init__(self, config: Config, work: Work) -> None:

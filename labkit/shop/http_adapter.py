@@ -1,4 +1,4 @@
-"""The HTTP face of a service: one call, one event. And the pages on which a service is asked and disturbed."""
+"""The HTTP adapter of a service: one call, one event. And the pages on which a service is asked and disturbed."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The RabbitMQ face of a service: it makes a queue of its own, consumes it, and acks what is handled."""
+"""The RabbitMQ adapter of a service: it makes a queue of its own, consumes it, and acks what is handled."""
 
 import asyncio
 import logging
@@ -11,27 +11,27 @@ from labkit.brokers.rabbitmq.topology import dead_letters_to
 from labkit.chaos.faults import Refused
 from labkit.events.event import EventError
 from labkit.shop.config import TRIES, Config
-from labkit.shop.rabbitmq_link import Link
+from labkit.shop.reconnecting import ReconnectingConnection
 from labkit.shop.work import Work
 
 _log = logging.getLogger(__name__)
 
 
-class RabbitMQFace:
+class RabbitMQAdapter:
     """Runs in the service's event loop, one task a message."""
 
     def __init__(self, config: Config, work: Work) -> None:
         self.config, self.work = config, work
         self.ready = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._link = Link(config.rabbitmq, self._subscribe, self._lost)
+        self._connection = ReconnectingConnection(config.rabbitmq, self._subscribe, self._lost)
 
     def open(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._link.open()
+        self._connection.open()
 
     def close(self) -> None:
-        self._link.close()
+        self._connection.close()
 
     def _lost(self) -> None:
         self.ready = False  # what was not acked will be delivered again
@@ -46,7 +46,7 @@ class RabbitMQFace:
         }
         channel.queue_declare(queue, durable=True, arguments=arguments)
         channel.queue_bind(queue, exchange)
-        channel.basic_qos(prefetch_count=4 * self.config.workers)  # as many as the Kafka face takes
+        channel.basic_qos(prefetch_count=4 * self.config.workers)  # as many as the Kafka adapter takes
         channel.basic_consume(queue, self._take, callback=self._consuming)
 
     def _consuming(self, _: object) -> None:

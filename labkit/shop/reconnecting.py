@@ -14,7 +14,7 @@ _AGAIN_S = 0.3
 _log = logging.getLogger(__name__)
 
 
-class Link:
+class ReconnectingConnection:
     """Keeps one connection with one channel open. on_channel is called with each new channel, on_lost at each loss."""
 
     def __init__(self, url: str, on_channel: Callable[[Channel], None], on_lost: Callable[[], None]) -> None:
