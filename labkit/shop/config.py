@@ -1,4 +1,4 @@
-"""What one service process is told at its start: a small JSON file, readable by its owner only."""
+"""What one service process reads at its start: a small JSON file, readable by its owner only."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -84,16 +84,16 @@ class Config:
     def read(path: Path) -> "Config":
         """Read the file that `write` made. Raises SettingError that names the field."""
         try:
-            told: Any = json.loads(path.read_text())
+            values: Any = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise SettingError(f"The service's file {path} cannot be read: {error}.", "write it anew") from error
-        if not isinstance(told, dict) or not {"service", "port", "folder"} <= told.keys() <= _TYPES.keys():
+        if not isinstance(values, dict) or not {"service", "port", "folder"} <= values.keys() <= _TYPES.keys():
             raise SettingError(f"{path} has not the fields of a service.", f"it may have: {', '.join(_TYPES)}")
-        for name, value in told.items():
+        for name, value in values.items():
             wanted = _TYPES[name]
             if type(value) is not wanted:
                 raise _bad(name, value, f"it must be of type {wanted.__name__}")
-        return Config(**told)
+        return Config(**values)
 
 
 _TYPES: dict[str, type] = {name: get_origin(kind) or kind for name, kind in get_type_hints(Config).items()}

@@ -56,10 +56,10 @@ def _work_pages(work: Work) -> list[Route]:
         return JSONResponse({"plan": "set"})
 
     async def workers(request: Request) -> Response:
-        told = (await request.body()).decode(errors="replace")
-        if not told.isdecimal() or int(told) < 1:
-            return JSONResponse({"error": f"workers is {told!r}.", "cure": "send a whole number, 1 or more"}, 400)
-        work.set_workers(int(told))
+        text = (await request.body()).decode(errors="replace")
+        if not text.isdecimal() or int(text) < 1:
+            return JSONResponse({"error": f"workers is {text!r}.", "cure": "send a whole number, 1 or more"}, 400)
+        work.set_workers(int(text))
         return JSONResponse({"workers": work.workers})
 
     return [

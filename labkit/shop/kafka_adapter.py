@@ -108,8 +108,8 @@ class KafkaAdapter:
             if raw is not None:  # else a tombstone: it says that the key is gone, and carries no event
                 event = await self._handle(raw, channel, offset)
         except Exception as error:
-            await self._bury(message, f"{type(error).__name__}: {error}")
-            self.work.buried(raw or b"", channel, offset, "kafka", str(error))
+            await self._dead_letter(message, f"{type(error).__name__}: {error}")
+            self.work.dead_lettered(raw or b"", channel, offset, "kafka", str(error))
         self._room.release()
         self._done.put(Done(partition, offset, event))
 
@@ -127,7 +127,7 @@ class KafkaAdapter:
                 await asyncio.sleep(_FIRST_WAIT_S * 2 ** min(attempt - 1, 5))
         raise AssertionError
 
-    async def _bury(self, message: Message, why: str) -> None:
+    async def _dead_letter(self, message: Message, why: str) -> None:
         """Put the message with the dead letters. Returns only when the broker has it."""
         letter = DeadLetter.for_message(message, self.config.queue, why)
         _log.error("kafka: dead letter %s/%d@%d: %s", letter.topic, letter.partition, letter.offset, why)

@@ -67,7 +67,7 @@ class RabbitMQAdapter:
             event = await self.work.do(body, "rabbitmq", attempt, queue, -1, "rabbitmq")
         except Exception as error:
             if isinstance(error, EventError) or attempt >= TRIES:  # poison: it will not get better
-                self._bury(channel, tag, body, error)
+                self._dead_letter(channel, tag, body, error)
                 return
             if not isinstance(error, Refused):
                 _log.exception("rabbitmq: try %d", attempt)
@@ -79,9 +79,9 @@ class RabbitMQAdapter:
                 channel.basic_ack(tag)
                 self.work.acked(event, queue, -1, "rabbitmq")
 
-    def _bury(self, channel: Channel, tag: int, body: bytes, error: Exception) -> None:
-        """Refuse the event for good. Its queue hands it to the dead letters, byte for byte."""
+    def _dead_letter(self, channel: Channel, tag: int, body: bytes, error: Exception) -> None:
+        """Refuse the event for good. Its queue moves it to the dead letters, byte for byte."""
         _log.error("rabbitmq: dead letter: %s", error)
-        self.work.buried(body, self.config.queue, -1, "rabbitmq", str(error))
+        self.work.dead_lettered(body, self.config.queue, -1, "rabbitmq", str(error))
         if channel.is_open:
             channel.basic_reject(tag, requeue=False)

@@ -44,18 +44,18 @@ class Adapter(Protocol):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until the process is ended. Returns an exit code; what went wrong stands on standard error."""
+    """Serve until the process is ended. Returns an exit code; what went wrong is on standard error."""
     parser = argparse.ArgumentParser(prog="python -m labkit.shop.serve", description=__doc__)
     parser.add_argument("service", choices=KNOWN)
     parser.add_argument("--config", type=Path, required=True, help="the service's file")
-    told = parser.parse_args(argv)
+    args = parser.parse_args(argv)
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # it tells at length what our own lines say in one
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # it needs many lines for what our own say in one
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     try:
-        config = Config.read(told.config)
-        if config.service != told.service:
-            raise LabError(f"{told.config} is the file of {config.service}, not of {told.service}.", "give its own")
+        config = Config.read(args.config)
+        if config.service != args.service:
+            raise LabError(f"{args.config} is the file of {config.service}, not of {args.service}.", "give its own")
         asyncio.run(_serve(config))
     except LabError as error:
         print(error, file=sys.stderr)

@@ -90,10 +90,10 @@ def route(storefront: Storefront) -> Route:
     """PUT /flow with a number: go on until so many orders are published on each broker. 400 for anything else."""
 
     async def flow(request: Request) -> Response:
-        told = (await request.body()).decode(errors="replace")
-        if not told.isdecimal():
-            return JSONResponse({"error": f"flow is {told!r}.", "cure": "send a whole number"}, 400)
-        storefront.go_on(int(told))
-        return JSONResponse({"upto": int(told)})
+        text = (await request.body()).decode(errors="replace")
+        if not text.isdecimal():
+            return JSONResponse({"error": f"flow is {text!r}.", "cure": "send a whole number"}, 400)
+        storefront.go_on(int(text))
+        return JSONResponse({"upto": int(text)})
 
     return Route("/flow", flow, methods=["PUT"])

@@ -89,8 +89,8 @@ class Work:
         """The broker has been told that this event is done."""
         self.rows.add(trace.ACKED, event.subject, event.seq, event.id, channel, position, "", broker)
 
-    def buried(self, raw: bytes, channel: str, position: int, broker: str, why: str) -> None:
-        """These bytes lie with the dead letters."""
+    def dead_lettered(self, raw: bytes, channel: str, position: int, broker: str, why: str) -> None:
+        """These bytes are with the dead letters."""
         try:
             event = Event.from_bytes(raw)
             key, seq, event_id = event.subject, event.seq, event.id
