@@ -136,6 +136,8 @@ def test_an_answer_can_get_lost_in_its_middle(wire: Wire, line: Line) -> None:
     line.say(b"e-17\n")
     assert line.answers.read(2) == b"e-"
     wait.until(lambda: wire.lost, 10, "the rest is lost")
+    line.say(b"e-18\n")
+    wait.until(lambda: wire.lost == 2, 10, "all of the next one is lost")
     wire.cut()
     assert line.answers.read() == b""
 
@@ -192,6 +194,7 @@ def test_a_closed_wire_leaves_no_thread_and_no_connection(port: int) -> None:
     with Wire("127.0.0.1", port) as wire:
         line = Line(wire)
         assert line.ask(b"e-17\n") == b"e-17\n"
+    assert "wire" not in {thread.name for thread in threading.enumerate()}
     assert line.ask(b"e-18\n") == b""
     line.close()
     with pytest.raises(ConnectionRefusedError):
