@@ -75,6 +75,7 @@ class DeadLetterProducer:
         except (BufferError, ck.KafkaException) as error:
             answers.append(str(error))
         if answers != [""]:
+            self._made.discard(topic)  # perhaps it is not there any more
             raise BrokerError(f"A dead letter could not be kept in {topic}: {(answers or ['no answer'])[0]}.", CURE)
 
 
