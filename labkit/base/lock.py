@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from labkit.base import patience
 from labkit.base.errors import NotInTimeError
 
 try:
@@ -39,6 +40,7 @@ def held(path: Path, within_s: float, on_wait: Callable[[], None] | None = None)
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
+        within_s = patience.seconds(within_s)
         end = time.monotonic() + within_s
         told = False
         while not _try(fd):

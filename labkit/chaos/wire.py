@@ -13,11 +13,11 @@ import threading
 from collections.abc import Coroutine, Iterable
 from typing import Any, Self
 
-from labkit.base import ports
+from labkit.base import patience, ports
 from labkit.base.errors import LabError
 
 _BYTES = 1 << 16
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 _TRIES = 3  # at free ports, of which another program may take one before we listen
 
 
@@ -110,12 +110,12 @@ class Wire:
         if self._loop is None:
             work.close()
             raise WireError("This wire is not open.", "use it inside its `with`")
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE_S)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(patience.seconds(_TIMEOUT_S))
 
     def _close(self) -> None:
         assert self._loop
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_PATIENCE_S)
+        self._thread.join(patience.seconds(_TIMEOUT_S))
         self._loop.close()
         self._loop = None
 

@@ -17,7 +17,7 @@ from typing import Any
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from labkit.base import browser as installed
-from labkit.base import ports, settings
+from labkit.base import patience, ports, settings
 from labkit.base.errors import SetupError
 from labkit.desk.jupyter import Server
 
@@ -30,7 +30,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-KERNEL_WITHIN_S, CELLS_WITHIN_S = 60, 180
+STEP_WITHIN_S, KERNEL_WITHIN_S, CELLS_WITHIN_S = 30, 60, 180
 
 # The connection, not the idle icon: with the icon alone a run can meet a "Select Kernel" dialog.
 _READY = """() => {
@@ -125,6 +125,7 @@ class NotebookPage:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.thrown: list[str] = []  # what the page's own scripts threw
+        page.set_default_timeout(patience.seconds(STEP_WITHIN_S) * 1000)
         page.on("pageerror", lambda error: self.thrown.append(str(error)))
 
     @classmethod
@@ -134,10 +135,10 @@ class NotebookPage:
         """Open it and wait for its kernel."""
         opened = cls(browser.new_page(viewport={"width": width, "height": 1300}))
         opened.page.goto(lab.address(notebook))
-        opened.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=KERNEL_WITHIN_S * 1000)
+        opened.page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=patience.seconds(KERNEL_WITHIN_S) * 1000)
         if dark:
             opened.theme("JupyterLab Dark")
-        opened.page.wait_for_function(_READY, timeout=KERNEL_WITHIN_S * 1000)
+        opened.page.wait_for_function(_READY, timeout=patience.seconds(KERNEL_WITHIN_S) * 1000)
         return opened
 
     def theme(self, name: str) -> None:
@@ -157,7 +158,7 @@ class NotebookPage:
                 const through = cells.every(cell => cell.count !== null || cell.source.trim() === '');
                 return ({_READY})() && !cells.some(cell => cell.running) && (failed || through);
             }}""",
-            timeout=within_s * 1000,
+            timeout=patience.seconds(within_s) * 1000,
         )
 
     def clear_outputs(self) -> None:

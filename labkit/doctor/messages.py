@@ -5,10 +5,11 @@ import time
 from typing import Any
 
 from labkit import lab
+from labkit.base import patience
 from labkit.base.names import fresh
 from labkit.doctor.finding import BAD, OK, Finding
 
-PATIENCE_S = 15.0
+TIMEOUT_S = 15.0
 _CURE = "see `python -m labkit logs {broker}`; then `python -m labkit down` and `up`"
 
 
@@ -36,14 +37,14 @@ def _kafka(topic: str) -> None:
     quiet: dict[str, Any] = {"logger": logging.getLogger("labkit.doctor")}
     admin = AdminClient({**lab.kafka_config(), **quiet})
     if next(b for b in lab.running() if b.broker == "kafka").source != "embedded":  # there they come by themselves
-        admin.create_topics([NewTopic(topic, 1)], request_timeout=PATIENCE_S)[topic].result()
+        admin.create_topics([NewTopic(topic, 1)], request_timeout=patience.seconds(TIMEOUT_S))[topic].result()
     producer = Producer({**lab.kafka_config(), **quiet})
     producer.produce(topic, b"hello", partition=0)
-    if producer.flush(PATIENCE_S):
+    if producer.flush(patience.seconds(TIMEOUT_S)):
         raise TimeoutError("the broker did not confirm the message")
     consumer = Consumer({**lab.kafka_config(), **quiet, "group.id": topic})
     consumer.assign([TopicPartition(topic, 0, 0)])
-    message = consumer.poll(PATIENCE_S)
+    message = consumer.poll(patience.seconds(TIMEOUT_S))
     consumer.close()
     if message is None or message.error() or message.value() != b"hello":
         raise TimeoutError("the message did not come back")
@@ -59,7 +60,7 @@ def _rabbitmq(queue: str) -> None:
         channel.queue_declare(queue, exclusive=True)
         channel.confirm_delivery()
         channel.basic_publish("", queue, b"hello", mandatory=True)
-        for _, _, body in channel.consume(queue, auto_ack=True, inactivity_timeout=PATIENCE_S):
+        for _, _, body in channel.consume(queue, auto_ack=True, inactivity_timeout=patience.seconds(TIMEOUT_S)):
             if body != b"hello":
                 raise TimeoutError("the message did not come back")
             break

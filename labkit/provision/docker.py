@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labkit.base import ports
+from labkit.base import patience, ports
 from labkit.base.errors import BrokerError
 from labkit.provision import docker_images, native_kafka, native_rabbitmq, starting
 from labkit.provision.child import Child
@@ -163,13 +163,14 @@ def _ready(plan: _Plan) -> Callable[[], bool]:
 
 def _await(keeper: Child, containers: Sequence[Container], place: Place, ready: Callable[[], bool]) -> None:
     """Wait for the brokers; raises as soon as Compose fails or a container has ended."""
-    end = time.monotonic() + starting.READY_WITHIN_S
+    within_s = patience.seconds(starting.READY_WITHIN_S)
+    end = time.monotonic() + within_s
     while not ready():
         if not keeper.alive():
             raise _not_up(keeper)
         ended = [container for container in containers if container.ended()]
         if ended or time.monotonic() > end:
-            what = "ended while starting" if ended else f"did not answer within {starting.READY_WITHIN_S:g} s"
+            what = "ended while starting" if ended else f"did not answer within {within_s:g} s"
             name = (ended or containers)[0].name
             raise BrokerError(
                 f"{name} in Docker {what}. {_last_line(place.logs / f'{name}.log')}",

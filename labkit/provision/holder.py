@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from labkit.base import errors, lock, settings, wait
+from labkit.base import errors, lock, patience, settings, wait
 from labkit.provision import state
 from labkit.provision.model import Running, Say, Wanted
 
@@ -150,7 +150,7 @@ def revive(home: Path | None = None) -> None:
         return
     try:
         line.send(op="revive")
-        _raise_failed(line.receive(REVIVED_WITHIN_S))
+        _raise_failed(line.receive(patience.seconds(REVIVED_WITHIN_S)))
     finally:
         line.close()
 

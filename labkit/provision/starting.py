@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from labkit.base import patience
 from labkit.base.errors import BrokerError
 from labkit.provision.child import Child
 
@@ -22,6 +23,7 @@ class PortLostError(BrokerError):
 def await_ready(children: Sequence[Child], ready: Callable[[], bool], within_s: float = READY_WITHIN_S) -> None:
     """Ask `ready` until it says yes. Raises BrokerError, with the last lines of the log, when a program dies or time is
     up."""
+    within_s = patience.seconds(within_s)
     end = time.monotonic() + within_s
     while not ready():
         for child in children:

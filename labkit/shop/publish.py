@@ -12,6 +12,7 @@ import pika
 from confluent_kafka import KafkaException, Message
 from pika.channel import Channel
 
+from labkit.base import patience
 from labkit.base.errors import BrokerError
 from labkit.brokers.kafka import bare
 from labkit.brokers.rabbitmq.confirms import Confirms
@@ -20,7 +21,7 @@ from labkit.events.event import CONTENT_TYPE, Event
 from labkit.shop.config import Config
 from labkit.shop.reconnecting import ReconnectingConnection
 
-PATIENCE_S = 5.0  # how long a broker may take to confirm
+TIMEOUT_S = 5.0  # how long a broker may take to confirm
 # A broker that was away is found again within half a second, not ten; and its absence fills the log less quickly.
 RECONNECT = {"reconnect.backoff.ms": 200, "reconnect.backoff.max.ms": 500}
 
@@ -33,7 +34,7 @@ class KafkaPublisher:
 
     def __init__(self, config: Config) -> None:
         self._topic = config.topic
-        settings = {"linger.ms": 0, "delivery.timeout.ms": int(PATIENCE_S * 1000)}
+        settings = {"linger.ms": 0, "delivery.timeout.ms": int(patience.seconds(TIMEOUT_S) * 1000)}
         self._producer = bare.producer({**RECONNECT, **config.kafka}, **settings)
         self._stop = threading.Event()
         threading.Thread(target=self._poll, name="kafka confirms", daemon=True).start()
@@ -104,9 +105,9 @@ class RabbitMQPublisher:
         self._confirms.published(_Waiting(event.id, confirmed))
         self._channel.basic_publish(self._exchange, event.subject, event.to_bytes(), properties, mandatory=True)
         try:
-            error = await asyncio.wait_for(confirmed, PATIENCE_S)
+            error = await asyncio.wait_for(confirmed, patience.seconds(TIMEOUT_S))
         except TimeoutError:
-            error = f"no answer within {PATIENCE_S:g} s"
+            error = f"no answer within {patience.seconds(TIMEOUT_S):g} s"
         if error:
             raise BrokerError(f"RabbitMQ did not confirm the event: {error}.", _CURE)
 

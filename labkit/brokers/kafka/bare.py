@@ -6,12 +6,12 @@ from typing import Any
 import confluent_kafka as ck
 
 from labkit.base.names import fresh
-from labkit.brokers.kafka.topics import PATIENCE_S, quiet
+from labkit.brokers.kafka.topics import quiet, step_timeout_s
 
 
 def producer(config: Mapping[str, Any], **settings: Any) -> ck.Producer:
     """A producer whose every event all copies confirm. settings: librdkafka's own, by their own names."""
-    mine = {"acks": "all", "enable.idempotence": True, "delivery.timeout.ms": int(PATIENCE_S * 1000)}
+    mine = {"acks": "all", "enable.idempotence": True, "delivery.timeout.ms": int(step_timeout_s() * 1000)}
     return ck.Producer({**mine, **quiet(config), **settings})
 
 

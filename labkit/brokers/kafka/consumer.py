@@ -14,11 +14,11 @@ from labkit.brokers.kafka.topics import (
     BROKER,
     CURE,
     GONE,
-    PATIENCE_S,
     Channels,
     dotted,
     quiet,
     said,
+    step_timeout_s,
 )
 from labkit.events.event import Event, EventError
 from labkit.events.trace import ACKED, DEAD, FAILED, HANDLED, RECEIVED, Tracer, now_ns
@@ -68,7 +68,7 @@ class Consumer:
         **settings: Any,
     ) -> None:
         mine: dict[str, Any] = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
-        mine["socket.timeout.ms"] = int(PATIENCE_S * 1000)  # a commit to a dead broker waits for so long
+        mine["socket.timeout.ms"] = int(step_timeout_s() * 1000)  # a commit to a dead broker waits for so long
         if instance:
             mine["group.instance.id"] = instance
         self.trouble = ""
@@ -97,7 +97,7 @@ class Consumer:
         while True:
             message = self.client.poll(max(0.0, end - monotonic()))
             if message is None:
-                self._look(PATIENCE_S)
+                self._look(step_timeout_s())
                 return None
             received = self._take(message)
             if received is not None or monotonic() >= end:
@@ -120,7 +120,7 @@ class Consumer:
         if self._lost_s is None or monotonic() - self._lost_s < patience_s:
             return
         try:
-            self.client.list_topics(timeout=max(1.0, PATIENCE_S - patience_s))
+            self.client.list_topics(timeout=max(1.0, step_timeout_s() - patience_s))
         except ck.KafkaException as error:
             raise BrokerError(f"Kafka sends nothing to {self._who}: {self.trouble}.", GONE) from error
         self._lost_s = None
@@ -164,7 +164,7 @@ class Consumer:
         try:
             # librdkafka's own way to wait for a commit waits for ever when the broker is gone. So ask what it has kept.
             self.client.commit(offsets=places, asynchronous=True)
-            kept = self.client.committed(places, timeout=PATIENCE_S)
+            kept = self.client.committed(places, timeout=step_timeout_s())
         except ck.KafkaException as error:
             self._unanswered = True
             raise self._no_commit(said(error)) from error
@@ -231,4 +231,4 @@ class Consumer:
         # librdkafka waits here for an answer of the broker, for ever if need be. We do not.
         leaving = threading.Thread(target=self.client.close, name=f"leave {self._who}", daemon=True)
         leaving.start()
-        leaving.join(_LEAVE_S if self._unanswered or self._lost_s is not None else PATIENCE_S)
+        leaving.join(_LEAVE_S if self._unanswered or self._lost_s is not None else step_timeout_s())

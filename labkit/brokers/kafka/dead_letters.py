@@ -10,7 +10,7 @@ import confluent_kafka as ck
 from labkit.base.errors import BrokerError
 from labkit.brokers.dead_letters import dead_name
 from labkit.brokers.kafka import bare
-from labkit.brokers.kafka.topics import CURE, PATIENCE_S, provide_topic, quiet, said
+from labkit.brokers.kafka.topics import CURE, provide_topic, quiet, said, step_timeout_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class DeadLetterProducer:
     @cached_property
     def _client(self) -> ck.Producer:
         # Not idempotent: such a producer's first event waits half a second for the producer's id.
-        return ck.Producer({"acks": "all", "delivery.timeout.ms": int(PATIENCE_S * 1000), **self._config})
+        return ck.Producer({"acks": "all", "delivery.timeout.ms": int(step_timeout_s() * 1000), **self._config})
 
     def send(self, letter: DeadLetter) -> None:
         """Returns when Kafka has confirmed the letter: only then may the original be committed. Raises BrokerError."""
@@ -71,7 +71,7 @@ class DeadLetterProducer:
                 headers=letter.headers(),
                 on_delivery=lambda error, _: answers.append(error.str() if error else ""),
             )
-            client.flush(PATIENCE_S)
+            client.flush(step_timeout_s())
         except (BufferError, ck.KafkaException) as error:
             answers.append(str(error))
         if answers != [""]:
@@ -83,13 +83,13 @@ def read(config: Mapping[str, Any], topic: str) -> list[DeadLetter]:
     """All dead letters of `topic`, which stay where they are; none when there is no dead topic. Raises BrokerError."""
     consumer, dead, found = bare.consumer(config), dead_name(topic), list[DeadLetter]()
     try:
-        for partition in consumer.list_topics(dead, PATIENCE_S).topics[dead].partitions:
+        for partition in consumer.list_topics(dead, step_timeout_s()).topics[dead].partitions:
             place = ck.TopicPartition(dead, partition)
-            place.offset, end = consumer.get_watermark_offsets(place, PATIENCE_S)
+            place.offset, end = consumer.get_watermark_offsets(place, step_timeout_s())
             consumer.assign([place])
             at = place.offset
             while at < end:
-                message = consumer.poll(PATIENCE_S)
+                message = consumer.poll(step_timeout_s())
                 if message is None:
                     raise BrokerError(f"Kafka gave {at} of {end} dead letters of {topic}, and then no more.", CURE)
                 if message.error() is None:

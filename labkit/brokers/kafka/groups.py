@@ -8,7 +8,7 @@ import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient
 
 from labkit.base.errors import BrokerError
-from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet, said
+from labkit.brokers.kafka.topics import CURE, quiet, said, step_timeout_s
 
 
 @dataclass(frozen=True)
@@ -58,12 +58,12 @@ def group_position(config: Mapping[str, Any], group: str, topic: str) -> GroupPo
     """
     consumer = ck.Consumer({"group.id": group, "enable.auto.commit": False, **quiet(config)})
     try:
-        found = consumer.list_topics(topic, PATIENCE_S).topics[topic]
+        found = consumer.list_topics(topic, step_timeout_s()).topics[topic]
         if found.error is not None:
             raise BrokerError(f"There is no topic {topic} to stand in: {found.error.str()}.", CURE)
         places = [ck.TopicPartition(topic, partition) for partition in sorted(found.partitions)]
-        marks = {place.partition: consumer.get_watermark_offsets(place, PATIENCE_S) for place in places}
-        committed = {at.partition: at.offset for at in consumer.committed(places, PATIENCE_S) if at.offset >= 0}
+        marks = {place.partition: consumer.get_watermark_offsets(place, step_timeout_s()) for place in places}
+        committed = {at.partition: at.offset for at in consumer.committed(places, step_timeout_s()) if at.offset >= 0}
     except ck.KafkaException as error:
         raise BrokerError(f"Kafka does not say where {group} stands in {topic}: {said(error)}.", CURE) from error
     finally:
@@ -76,7 +76,7 @@ def list_groups(config: Mapping[str, Any]) -> list[str]:
     """The names of all consumer groups that Kafka knows. Raises BrokerError."""
     admin = AdminClient(quiet(config))
     try:
-        found = admin.list_consumer_groups(request_timeout=PATIENCE_S).result()
+        found = admin.list_consumer_groups(request_timeout=step_timeout_s()).result()
     except ck.KafkaException as error:
         raise BrokerError(f"Kafka does not tell its groups: {said(error)}.", CURE) from error
     return [group.group_id for group in found.valid]
@@ -89,7 +89,7 @@ def delete_groups(config: Mapping[str, Any], groups: Iterable[str]) -> None:
     """
     names = list(groups)
     admin = AdminClient(quiet(config))
-    deleted = admin.delete_consumer_groups(names, request_timeout=PATIENCE_S) if names else {}
+    deleted = admin.delete_consumer_groups(names, request_timeout=step_timeout_s()) if names else {}
     for name, future in deleted.items():
         try:
             future.result()

@@ -8,7 +8,7 @@ import confluent_kafka as ck
 
 from labkit.base.errors import BrokerError
 from labkit.brokers.kafka import bare
-from labkit.brokers.kafka.topics import BROKER, CURE, PATIENCE_S, Channels, dotted, said
+from labkit.brokers.kafka.topics import BROKER, CURE, Channels, dotted, said, step_timeout_s
 from labkit.events.event import Event
 from labkit.events.trace import CONFIRMED, FAILED, PUBLISHED, Tracer
 
@@ -72,8 +72,9 @@ class Producer:
         """Take confirmations for up to `timeout_s` seconds; their number."""
         return self.client.poll(timeout_s)
 
-    def flush(self, timeout_s: float = PATIENCE_S) -> None:
+    def flush(self, timeout_s: float | None = None) -> None:
         """Wait until every event is confirmed. Raises BrokerError when one was refused, or the time is over."""
+        timeout_s = step_timeout_s() if timeout_s is None else timeout_s
         left = self.client.flush(timeout_s)
         if self.refused:
             event, reason = self.refused[0]

@@ -7,7 +7,7 @@ import confluent_kafka as ck
 
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.brokers.kafka import bare
-from labkit.brokers.kafka.topics import CURE, PATIENCE_S, count_partitions, dotted
+from labkit.brokers.kafka.topics import CURE, count_partitions, dotted, step_timeout_s
 
 
 def read_all(config: Mapping[str, Any], topic: str, **settings: Any) -> list[ck.Message]:
@@ -25,9 +25,9 @@ def read_all(config: Mapping[str, Any], topic: str, **settings: Any) -> list[ck.
     try:
         consumer.assign([ck.TopicPartition(topic, partition, ck.OFFSET_BEGINNING) for partition in left])
         while left:
-            message = consumer.poll(2 * PATIENCE_S)
+            message = consumer.poll(2 * step_timeout_s())
             if message is None:
-                raise NotInTimeError(f"{topic} was not read to its end within {2 * PATIENCE_S:g} s.", CURE)
+                raise NotInTimeError(f"{topic} was not read to its end within {2 * step_timeout_s():g} s.", CURE)
             if (error := message.error()) is None:
                 found.append(message)
             elif error.code() == ck.KafkaError._PARTITION_EOF:

@@ -9,16 +9,23 @@ from typing import Any
 import confluent_kafka as ck
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]  # exported without saying so
 
+from labkit.base import patience
 from labkit.base.errors import BrokerError
 from labkit.base.wait import until
 
 BROKER = "kafka"
-PATIENCE_S = 10.0  # seconds that Kafka may take for one step
+TIMEOUT_S = 10.0  # that Kafka may take for one step, on a quiet machine
+PATIENCE_S = TIMEOUT_S
 CURE = "is the topic made (`create_topics`)? look at `python -m labkit status` and `python -m labkit logs kafka`"
 GONE = "run `lab.start()` again: it starts a broker that died on the data it had; or `python -m labkit status`"
 
 _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # librdkafka talks a lot; who wants to hear it configures logging
+
+
+def step_timeout_s() -> float:
+    """Seconds that Kafka may take for one step here and now."""
+    return patience.seconds(TIMEOUT_S)
 
 
 def create_topics(config: Mapping[str, Any], topics: Mapping[str, int], **settings: str) -> None:
@@ -53,7 +60,7 @@ def count_partitions(config: Mapping[str, Any], topic: str) -> int:
 
 
 def _count(admin: AdminClient, topic: str) -> int:
-    return len(admin.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions)
+    return len(admin.list_topics(topic, timeout=step_timeout_s()).topics[topic].partitions)
 
 
 def provide_topic(config: Mapping[str, Any], name: str) -> None:
@@ -72,7 +79,7 @@ def _admin(config: Mapping[str, Any]) -> AdminClient:
 def _refuses(server: str) -> bool:
     host, _, port = server.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), PATIENCE_S).close()
+        socket.create_connection((host, int(port)), step_timeout_s()).close()
     except ConnectionRefusedError:
         return True
     except (OSError, ValueError):  # librdkafka says better what is wrong with such an address
@@ -84,7 +91,7 @@ def _make(admin: AdminClient, topics: Mapping[str, int], settings: dict[str, Any
     """Make them and wait for their leaders; those that were there already."""
     new = [NewTopic(name, partitions, config=settings) for name, partitions in topics.items()]
     there = []
-    for name, future in admin.create_topics(new, request_timeout=PATIENCE_S).items():
+    for name, future in admin.create_topics(new, request_timeout=step_timeout_s()).items():
         try:
             future.result()
         except ck.KafkaException as error:
@@ -92,7 +99,7 @@ def _make(admin: AdminClient, topics: Mapping[str, int], settings: dict[str, Any
                 raise BrokerError(f"Kafka did not make the topic {name}: {said(error)}.", CURE) from error
             there.append(name)
     for name in topics:
-        until(partial(is_led, admin, name), PATIENCE_S, f"every partition of {name} has its leader")
+        until(partial(is_led, admin, name), TIMEOUT_S, f"every partition of {name} has its leader")
     return there
 
 
@@ -107,9 +114,9 @@ def is_led(admin: AdminClient, topic: str, partitions: int = 1) -> bool:
     that were confirmed: what is refused at first comes again behind its successor, and is then taken for a duplicate.
     """
     try:
-        found = admin.list_topics(topic, timeout=PATIENCE_S).topics[topic].partitions
+        found = admin.list_topics(topic, timeout=step_timeout_s()).topics[topic].partitions
         latest = {ck.TopicPartition(topic, number): OffsetSpec.latest() for number in found}  # type: ignore[no-untyped-call]
-        asked = admin.list_offsets(latest, request_timeout=PATIENCE_S) if found else {}
+        asked = admin.list_offsets(latest, request_timeout=step_timeout_s()) if found else {}
         return len(found) >= partitions and all(future.result() is not None for future in asked.values())
     except ck.KafkaException:
         return False
@@ -119,7 +126,7 @@ def delete_topics(config: Mapping[str, Any], topics: Iterable[str]) -> None:
     """Delete these topics with all that is in them. One that is not there is no error. Raises BrokerError."""
     names = list(topics)
     admin = _admin(config)
-    deleted = admin.delete_topics(names, request_timeout=PATIENCE_S) if names else {}
+    deleted = admin.delete_topics(names, request_timeout=step_timeout_s()) if names else {}
     for name, future in deleted.items():
         try:
             future.result()

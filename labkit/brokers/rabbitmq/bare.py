@@ -8,7 +8,7 @@ from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByClient
 
 from labkit.base.errors import BrokerError
 from labkit.brokers.rabbitmq.confirms import Confirms
-from labkit.brokers.rabbitmq.topology import CURE, PATIENCE_S
+from labkit.brokers.rabbitmq.topology import CURE, step_timeout_s
 
 WINDOW = 1000  # messages that are on their way at a time
 
@@ -85,11 +85,11 @@ class Window:
 
         def look() -> None:
             if self.sent > self.confirmed == before:
-                self._stop(f"nothing was confirmed for {PATIENCE_S:g} s")
+                self._stop(f"nothing was confirmed for {step_timeout_s():g} s")
             else:
                 self._look_later()
 
-        self.connection.ioloop.call_later(PATIENCE_S, look)
+        self.connection.ioloop.call_later(step_timeout_s(), look)
 
     def _closed(self, error: BaseException) -> None:
         if isinstance(error, ChannelClosedByBroker):

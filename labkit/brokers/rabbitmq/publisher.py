@@ -13,7 +13,7 @@ from pika.channel import Channel
 from labkit.base.errors import BrokerError
 from labkit.brokers.rabbitmq.confirms import Confirms
 from labkit.brokers.rabbitmq.refusals import CURE, cure_unroutable, explained, unroutable
-from labkit.brokers.rabbitmq.topology import BROKER, PATIENCE_S
+from labkit.brokers.rabbitmq.topology import BROKER, step_timeout_s
 from labkit.events.event import CONTENT_TYPE, Event
 from labkit.events.trace import CONFIRMED, FAILED, PUBLISHED, Tracer
 
@@ -66,7 +66,7 @@ class Publisher:
         self._loop = self._connection.ioloop
         self._thread = threading.Thread(target=self._run, name=f"publish {who}", daemon=True)
         self._thread.start()
-        if not self._ready.wait(PATIENCE_S):
+        if not self._ready.wait(step_timeout_s()):
             self._dead = self._dead or "it gave no channel in time"
         if self._dead:
             self.close()
@@ -103,8 +103,9 @@ class Publisher:
                 self._full = True
                 self._changed.wait(0.1)
 
-    def flush(self, timeout_s: float = PATIENCE_S) -> None:
+    def flush(self, timeout_s: float | None = None) -> None:
         """Wait until every event is confirmed. Raises BrokerError when one was refused, or the time is over."""
+        timeout_s = step_timeout_s() if timeout_s is None else timeout_s
         end = monotonic() + timeout_s
         with self._changed:
             while (self._waiting or self._confirms.unconfirmed) and not self._dead and (left := end - monotonic()) > 0:
@@ -129,7 +130,7 @@ class Publisher:
     def _disconnect(self) -> None:
         if self._thread.is_alive():
             self._loop.add_callback_threadsafe(self._close)
-            self._thread.join(PATIENCE_S)
+            self._thread.join(step_timeout_s())
 
     def __enter__(self) -> Self:
         return self

@@ -8,17 +8,33 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
+from labkit.base import patience
 from labkit.base.errors import BrokerError
 from labkit.brokers.dead_letters import DEAD_SUFFIX, dead_name
 from labkit.brokers.rabbitmq.refusals import CURE, refused
 
 BROKER = "rabbitmq"
-PATIENCE_S = 10.0  # seconds that RabbitMQ may take for one step
+TIMEOUT_S = 10.0  # that RabbitMQ may take for one step, on a quiet machine
 
 __all__ = [
-    "BROKER", "CURE", "DEAD_SUFFIX", "PATIENCE_S", "channel", "connect", "declare", "declare_exchange", "declare_queue",
-    "declare_stream", "delete", "refused",
+    "BROKER",
+    "CURE",
+    "DEAD_SUFFIX",
+    "channel",
+    "connect",
+    "declare",
+    "declare_exchange",
+    "declare_queue",
+    "declare_stream",
+    "delete",
+    "refused",
+    "step_timeout_s",
 ]  # fmt: skip
+
+
+def step_timeout_s() -> float:
+    """Seconds that RabbitMQ may take for one step here and now."""
+    return patience.seconds(TIMEOUT_S)
 
 
 def declare_exchange(parameters: pika.ConnectionParameters, name: str, kind: str = "topic") -> None:

@@ -24,5 +24,5 @@ def real_topics(config: Mapping[str, Any], partitions: Mapping[str, int]) -> Ite
 
 def flush(producer: Producer) -> None:
     """Until Kafka has all of it. Raises BrokerError."""
-    if producer.flush(topics.PATIENCE_S):
-        raise BrokerError(f"Kafka did not take the messages within {topics.PATIENCE_S:g} s.", topics.CURE)
+    if producer.flush(topics.step_timeout_s()):
+        raise BrokerError(f"Kafka did not take the messages within {topics.step_timeout_s():g} s.", topics.CURE)

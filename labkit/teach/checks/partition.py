@@ -26,16 +26,16 @@ class PartitionReader:
 
     def read(self) -> Message:
         """The next message. Raises BrokerError when none comes."""
-        end_s = monotonic() + topics.PATIENCE_S
+        end_s = monotonic() + topics.step_timeout_s()
         while monotonic() < end_s:
             message = self.consumer.poll(0.2)
             if message is not None and message.error() is None:
                 return message
-        raise BrokerError(f"No message came from Kafka within {topics.PATIENCE_S:g} s.", topics.CURE)
+        raise BrokerError(f"No message came from Kafka within {topics.step_timeout_s():g} s.", topics.CURE)
 
     def committed(self) -> int:
         """The group's place; 0 when it has never committed."""
-        place = self.consumer.committed([TopicPartition(self._topic, 0)], timeout=topics.PATIENCE_S)[0].offset
+        place = self.consumer.committed([TopicPartition(self._topic, 0)], timeout=topics.step_timeout_s())[0].offset
         return max(0, place)
 
     def restart(self, offset: int) -> None:
@@ -44,7 +44,7 @@ class PartitionReader:
 
     def all(self, topic: str) -> list[bytes]:
         """Everything in the first partition of a topic."""
-        count = self.consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=topics.PATIENCE_S)[1]
+        count = self.consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=topics.step_timeout_s())[1]
         self.consumer.assign([TopicPartition(topic, 0, 0)])
         return [value_of(self.read()) for _ in range(count)]
 
