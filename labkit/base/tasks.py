@@ -5,6 +5,7 @@ with TaskGroup() as tasks:
     tasks.wait(lambda: seen == 100, 30, "100 orders are read")
 """
 
+import contextvars
 import threading
 from collections.abc import Callable
 from time import monotonic
@@ -35,7 +36,8 @@ class TaskGroup:
     def start(self, target: Callable[..., object], *arguments: Any, name: str = "") -> None:
         """Run `target(*arguments)` in a thread of its own, from now on. name: for the error when it does not end."""
         name = name or getattr(target, "__qualname__", repr(target))
-        thread = threading.Thread(target=self._run, args=(target, arguments), name=name, daemon=True)
+        mine = contextvars.copy_context()  # so that a task's checkpoints are heard, and end it
+        thread = threading.Thread(target=mine.run, args=(self._run, target, arguments), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 

@@ -1,7 +1,12 @@
 """The end of a run: everything is deleted, and its own error is the one that is raised."""
 
+import threading
+from contextlib import suppress
+
 import pytest
 
+from labkit.base import wait
+from labkit.base.checkpoint import reporting
 from labkit.base.cleanup import cleanup
 from labkit.base.errors import BrokerError
 
@@ -35,4 +40,21 @@ def test_it_is_cleaned_up_once_however_the_run_ends(error: BaseException | None)
     else:
         with pytest.raises(type(error)):
             run()
+    assert done == ["cleaned up"]
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_cancel_does_not_stop_a_clean_up(fails: bool) -> None:
+    cancelled = threading.Event()
+
+    def undo() -> None:
+        cancelled.set()
+        tries = iter((0, 1))
+        wait.until(lambda: next(tries), 10, "it is deleted")
+        done.append("cleaned up")
+
+    done: list[str] = []
+    with reporting(cancelled=cancelled), suppress(KeyError), cleanup(undo):
+        if fails:
+            raise KeyError("the run")
     assert done == ["cleaned up"]

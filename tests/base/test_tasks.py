@@ -2,10 +2,13 @@
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 
 import pytest
 
 from labkit.base import tasks as base_tasks
+from labkit.base import wait
+from labkit.base.checkpoint import checkpoint, reporting
 from labkit.base.errors import NotInTimeError
 from labkit.base.tasks import TaskGroup
 
@@ -126,3 +129,30 @@ def test_a_task_that_does_not_end_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_wait_that_is_in_vain_says_what_it_waited_for() -> None:
     with pytest.raises(NotInTimeError, match="the moon is blue"), TaskGroup() as tasks:
         tasks.wait(lambda: False, 0, "the moon is blue")
+
+
+def test_a_cancelled_run_ends_its_tasks_too() -> None:
+    cancelled, begun, ended = threading.Event(), threading.Event(), []
+
+    def task() -> None:
+        begun.set()
+        try:
+            wait.until(lambda: False, 60, "what never comes true")
+        except CancelledError:
+            ended.append("task")
+            raise
+
+    with pytest.raises(CancelledError), reporting(cancelled=cancelled), TaskGroup() as tasks:
+        tasks.start(task)
+        assert begun.wait(10)
+        cancelled.set()
+        tasks.join(30)
+    assert ended == ["task"]
+
+
+def test_what_a_task_says_of_its_progress_is_heard() -> None:
+    told: list[str] = []
+    with reporting(lambda _, words: told.append(words)), TaskGroup() as tasks:
+        tasks.start(checkpoint, 0.5, "half of it")
+        tasks.join(10)
+    assert told == ["half of it"]
