@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from labkit.base.errors import SettingError
 from labkit.harness.labels import Label, label
+from labkit.provision.model import NAMES
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,6 @@ def _range(low: float | None, high: float | None) -> str:
     return f"from {low:g} to {high:g}" if low is not None else f"of at most {high:g}"
 
 
-BROKERS = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
-Broker = Annotated[str, OneOf(BROKERS)]
-Brokers = Annotated[str, OneOf({"both": "both", **BROKERS})]
+Broker = Annotated[str, OneOf(NAMES)]
+BrokerOrBoth = Annotated[str, OneOf({"both": "both", **NAMES})]  # as `lab.brokers` takes it
 Seed = Annotated[int, Whole()]

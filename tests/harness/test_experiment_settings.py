@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from labkit.base.errors import LabError, SettingError
-from labkit.harness.kinds import Broker, Brokers, Each, Flag, Kind, Number, OneOf, Seed, Whole
+from labkit.harness.kinds import Broker, BrokerOrBoth, Each, Flag, Kind, Number, OneOf, Seed, Whole
 from labkit.harness.settings import Settings, declared, experiment, takes
 from labkit.measure.result import Result
 
@@ -270,4 +270,4 @@ def test_a_setting_is_called_by_its_label_or_by_its_name() -> None:
 
 def test_which_brokers_has_three_answers() -> None:
     with pytest.raises(LabError, match="both; kafka; rabbitmq"):
-        Brokers.__metadata__[0].check("brokers", "all")  # type: ignore[attr-defined]
+        BrokerOrBoth.__metadata__[0].check("brokers", "all")  # type: ignore[attr-defined]
