@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from labkit import lab
-from labkit.base import browser
+from labkit.base import browser, patience
 from labkit.base.names import fresh
 from labkit.brokers import kafka, rabbitmq
 
@@ -53,6 +53,12 @@ def stream() -> Iterator[str]:
     rabbitmq.declare_stream(lab.rabbitmq_parameters(), name)
     yield name
     rabbitmq.delete(lab.rabbitmq_parameters(), name)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Limits a fifth as long: for what waits for a dead broker until its limit is over."""
+    monkeypatch.setenv("LABKIT_PATIENCE", str(patience.factor() / 5))
 
 
 @pytest.fixture

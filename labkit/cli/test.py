@@ -74,7 +74,7 @@ def _on_a_lab(bench: Bench, home: Path, args: argparse.Namespace, stack: ExitSta
     heading("brokers")
     found = replace(settings.read(bench.env), home=home)
     os.environ["LABKIT_GRACE_S"] = str(GRACE_S)  # the supervisor inherits it from us
-    stack.callback(holder.stop, home)
+    stack.callback(_stop_labs, home)
     try:
         hold = holder.start(None, lambda line: print(line, flush=True), "python -m labkit test", found)
     except LabError as error:
@@ -85,13 +85,19 @@ def _on_a_lab(bench: Bench, home: Path, args: argparse.Namespace, stack: ExitSta
     return Groups(bench, args, start).run()
 
 
+def _stop_labs(home: Path) -> None:
+    """The lab of a run, and those of its workers, which `conftest.py` puts beside it."""
+    for lab in (home, *home.glob("gw*")):
+        holder.stop(lab)
+
+
 @contextmanager
 def _private_home(lab: settings.Settings) -> Iterator[Path]:
     """A folder for this run alone, beside the learner's lab. Removed at the end; what a killed run left goes too."""
     runs = lab.home / "tests"
     for left in sorted(runs.glob("t-*")):
         with suppress(NotInTimeError), lock.held(left / "in-use", within_s=0):
-            holder.stop(left)
+            _stop_labs(left)
             shutil.rmtree(left, ignore_errors=True)
     home = runs / names.fresh("t")
     with lock.held(home / "in-use", within_s=10):

@@ -76,9 +76,9 @@ def test_every_confirmed_event_is_there_once_after_the_broker_was_killed_and_sta
     assert sorted(stored(own, "orders")) == sorted(confirmed), "none lost, none twice"
 
 
-def test_a_broker_that_stays_dead_is_an_error_that_names_the_cure(own: Started) -> None:
+def test_a_broker_that_stays_dead_is_an_error_that_names_the_cure(own: Started, impatient: None) -> None:
     kafka.create_topics(own.running.client, {"orders": 1})
-    producer = kafka.Producer(own.running.client, delivery_timeout_ms=5000)
+    producer = kafka.Producer(own.running.client, delivery_timeout_ms=2000)
     producer.publish(event(0), "orders")
     producer.flush()
     kill(own)
@@ -89,7 +89,7 @@ def test_a_broker_that_stays_dead_is_an_error_that_names_the_cure(own: Started) 
     assert producer.refused == [], "told once"
 
 
-def test_a_commit_to_a_dead_broker_does_not_wait_for_ever(own: Started) -> None:
+def test_a_commit_to_a_dead_broker_does_not_wait_forever(own: Started, impatient: None) -> None:
     kafka.create_topics(own.running.client, {"orders": 1})
     producer = kafka.Producer(own.running.client)
     producer.publish(event(0), "orders")
@@ -117,7 +117,9 @@ def lost(broker: Started) -> kafka.Consumer:
     return consumer
 
 
-def test_a_consumer_whose_broker_stays_dead_says_so_and_does_not_report_an_empty_topic(own: Started) -> None:
+def test_a_consumer_whose_broker_stays_dead_says_so_and_does_not_report_an_empty_topic(
+    own: Started, impatient: None
+) -> None:
     consumer = lost(own)
     with pytest.raises(BrokerError, match="Kafka sends nothing to stock") as error:
         list(consumer.events(idle_s=0.1))

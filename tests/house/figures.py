@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 
 from graph import ROOT, Graph, Uses, count_lines
@@ -20,6 +21,7 @@ COMMAND = "python tests/house/figures.py --write"
 BUDGET, TEST_BUDGET = 1800, 700  # lines of a lesson's folders
 REASON = "Over budget: "  # with this a line of the docstring of a lesson's __init__ begins
 
+_NUMBER = re.compile(r"\d[\d,]*")
 _COMMANDS = ("__main__", "cli", "doctor", "bootstrap", "provision")  # what `python -m labkit` needs is the spine's
 _FLOORS = ("lessons", "experiments")  # a folder or file in them is of one lesson
 
@@ -172,6 +174,20 @@ def report(house: House) -> str:
         f"| imports from lesson to lesson | {len(house.arrows())} |",
     ]
     return "\n".join([*text, *(f"| … {arrow} | |" for arrow in house.arrows()), ""])
+
+
+def differences(kept: str, now: str) -> list[str]:
+    """The lines of the report that say something else than those kept: other words, or a number that is 10 % off.
+
+    A figure below 20 may differ by two, one that is kept as 0 by nothing.
+    """
+    wrong = []
+    for old, new in zip_longest(kept.splitlines(), now.splitlines(), fillvalue=""):
+        numbers = [[int(number.replace(",", "")) for number in _NUMBER.findall(line)] for line in (old, new)]
+        near = all(a == b or (a and abs(a - b) <= max(2, a // 10)) for a, b in zip(*numbers, strict=False))
+        if _NUMBER.sub("#", old) != _NUMBER.sub("#", new) or not near:
+            wrong.append(f"{old} → {new}")
+    return wrong
 
 
 def code(notebook: Path) -> ast.Module:
