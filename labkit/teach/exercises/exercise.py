@@ -13,7 +13,9 @@ from labkit.teach.checks.answer import AnswerError
 from labkit.teach.exercises.verdict import Finding, Hint, Verdict
 from labkit.teach.show import Source, renamed
 
-_THEIRS = re.compile(r"site-packages|[/\\]labkit[/\\]teach[/\\]")  # where an error may arise, but not the mistake
+_THEIRS = re.compile(  # where an error may arise, but not the mistake
+    r"site-packages|[/\\]labkit[/\\](teach|lessons[/\\]\w+[/\\]exercises)[/\\]"
+)
 _FRESH = re.compile(r"exercise-\w+-\w+\.")  # what a check puts before a learner's names on a real broker
 HINTS = ("a question", "the place", "the fix")
 
