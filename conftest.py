@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labkit.base import settings
+from labkit.base import patience, settings
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 
@@ -26,6 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.suffix == ".ipynb":
             item.add_marker(pytest.mark.timeout(0))  # a cell has a limit of its own
+        elif limit := item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(patience.seconds(limit.args[0])), append=False)
 
 
 @pytest.hookimpl(tryfirst=True)

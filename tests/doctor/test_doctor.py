@@ -66,7 +66,7 @@ def test_a_missing_package_and_an_old_one_are_named(monkeypatch):
 
 def test_a_broker_that_does_not_answer_is_bad_and_the_other_is_still_tried(monkeypatch):
     lab.start()
-    monkeypatch.setattr(messages, "PATIENCE_S", 1.0)
+    monkeypatch.setattr(messages, "TIMEOUT_S", 1.0)
     monkeypatch.setattr(lab, "kafka_config", lambda: {"bootstrap.servers": "127.0.0.1:1"})
     kafka, rabbitmq = messages.there_and_back()
     assert (kafka.level, rabbitmq.level) == (BAD, OK)

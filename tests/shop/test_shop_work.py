@@ -167,7 +167,7 @@ def test_an_event_that_no_queue_took_does_not_count_as_confirmed(tmp_path: Path)
 def test_a_broker_that_never_confirms_is_an_error_and_not_an_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(publish, "TIMEOUT_S", 0.01)
 
     async def scene() -> None:
         await rabbitmq(tmp_path).publish(placed())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import confluent_kafka as ck
@@ -9,6 +10,12 @@ from confluent_kafka.admin import AdminClient
 
 from labkit.base.errors import BrokerError
 from labkit.brokers.kafka.topics import CURE, quiet, said, step_timeout_s
+
+_COORDINATOR_MOVES = (
+    ck.KafkaError.NOT_COORDINATOR,
+    ck.KafkaError.COORDINATOR_NOT_AVAILABLE,
+    ck.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,25 @@ def group_position(config: Mapping[str, Any], group: str, topic: str) -> GroupPo
             raise BrokerError(f"There is no topic {topic} to stand in: {found.error.str()}.", CURE)
         places = [ck.TopicPartition(topic, partition) for partition in sorted(found.partitions)]
         marks = {place.partition: consumer.get_watermark_offsets(place, step_timeout_s()) for place in places}
-        committed = {at.partition: at.offset for at in consumer.committed(places, step_timeout_s()) if at.offset >= 0}
+        committed = {at.partition: at.offset for at in _committed(consumer, places) if at.offset >= 0}
     except ck.KafkaException as error:
         raise BrokerError(f"Kafka does not say where {group} stands in {topic}: {said(error)}.", CURE) from error
     finally:
         consumer.close()
     begin = {partition: low for partition, (low, _) in marks.items()}
     return GroupPosition(group, topic, begin, {partition: high for partition, (_, high) in marks.items()}, committed)
+
+
+def _committed(consumer: ck.Consumer, places: list[ck.TopicPartition]) -> list[ck.TopicPartition]:
+    """What is committed. A Kafka that has only just started moves the groups' coordinator: it is asked again."""
+    end = monotonic() + step_timeout_s()
+    while True:
+        try:
+            return list(consumer.committed(places, step_timeout_s()))
+        except ck.KafkaException as error:
+            if error.args[0].code() not in _COORDINATOR_MOVES or monotonic() >= end:
+                raise
+            consumer.poll(0.05)  # the client looks for the coordinator meanwhile
 
 
 def list_groups(config: Mapping[str, Any]) -> list[str]:
