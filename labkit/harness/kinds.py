@@ -21,13 +21,15 @@ class Kind:
 
     label: how it is called; by default the words of its name. unit: of its values; by default the end of its name
     (`delay_ms`). "%" is for a part of 1 that is shown as percent. control: of a panel, as `panel` takes it,
-    `(low, high, step)` or a list; True makes one for all that it may be, False makes none.
+    `(low, high, step)` or a list; True makes one for all that it may be, False makes none. stamp: False where the
+    provenance tells it in another way.
     """
 
     _: KW_ONLY
     label: str = ""
     unit: str = ""
     control: Any = True
+    stamp: bool = True
 
     def named(self, name: str) -> Label:
         """How the setting of this name is called."""
@@ -139,6 +141,6 @@ def _range(low: float | None, high: float | None) -> str:
     return f"from {low:g} to {high:g}" if low is not None else f"of at most {high:g}"
 
 
-Broker = Annotated[str, OneOf(NAMES)]
-BrokerOrBoth = Annotated[str, OneOf({"both": "both", **NAMES})]  # as `lab.brokers` takes it
+Broker = Annotated[str, OneOf(NAMES, stamp=False)]  # a result names the brokers that it ran on
+BrokerOrBoth = Annotated[str, OneOf({"both": "both", **NAMES}, stamp=False)]  # as `lab.brokers` takes it
 Seed = Annotated[int, Whole()]

@@ -141,7 +141,7 @@ def _differing(takes_: inspect.Signature, values: Mapping[str, Any]) -> str:
     return " · ".join(
         kind.said(name, values[name])
         for name, kind in _read(takes_).items()
-        if plain(values[name]) != plain(takes_.parameters[name].default)
+        if kind.stamp and plain(values[name]) != plain(takes_.parameters[name].default)
     )
 
 

@@ -31,6 +31,7 @@ def run(
     delay_ms: Annotated[float, Number(0)] = 100.0,
     keyed: Annotated[bool, Flag()] = True,
     kinds: Annotated[Sequence[str], Each(OneOf(("queue", "stream")))] = ("queue",),
+    mode: Annotated[str, OneOf({"a": "The A", "b": "The B"})] = "b",
     seed: Seed = 1,
     note: str = "",
 ) -> Result:
@@ -152,10 +153,10 @@ def test_a_signature_names_plain_types_and_defaults() -> None:
 
 
 def test_the_kinds_of_a_run_are_told_but_for_those_that_are_fixed() -> None:
-    assert list(declared(run)) == ["broker", "partitions", "loss", "delay_ms", "keyed", "kinds", "seed"]
+    assert list(declared(run)) == ["broker", "partitions", "loss", "delay_ms", "keyed", "kinds", "mode", "seed"]
     assert list(declared(run_with)) == ["broker", "workers", "retry"]
     fixed = functools.partial(run, "rabbitmq", seed=2)
-    assert list(declared(fixed)) == ["partitions", "loss", "delay_ms", "keyed", "kinds"]
+    assert list(declared(fixed)) == ["partitions", "loss", "delay_ms", "keyed", "kinds", "mode"]
     assert not declared(len)
 
 
@@ -203,8 +204,10 @@ def test_settings_can_be_copied_and_sent_to_a_process() -> None:
 
 def test_what_differs_from_the_default_stands_in_the_provenance() -> None:
     assert run().provenance == {"broker": "kafka"}
-    told = run("rabbitmq", loss=0.05, delay_ms=1500, keyed=False, kinds=["queue", "stream"], partitions=4).stamp()
-    assert told == "rabbitmq · broker RabbitMQ · loss 5 % · delay 1500 ms · keyed no · kinds queue, stream"
+    told = run(
+        "rabbitmq", loss=0.05, mode="a", delay_ms=1500, keyed=False, kinds=["queue", "stream"], partitions=4
+    ).stamp()
+    assert told == "rabbitmq · loss 5 % · delay 1500 ms · keyed no · kinds queue, stream · mode The A"
     assert run_with(workers=3).provenance == {"doubled": "6", "settings": "workers each 3"}
 
 
