@@ -1,7 +1,6 @@
 """One run of lesson 09: take some hundred payments, crash where the seed says, and count the charges."""
 
 import shutil
-import threading
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,7 +11,6 @@ from labkit.base import names, settings
 from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.harness.clearing import cleared
-from labkit.harness.progress import Progress
 from labkit.lessons.idempotency import crashes, outcome
 from labkit.lessons.idempotency.card import Company
 from labkit.lessons.idempotency.hands import RealHands
@@ -25,17 +23,12 @@ from labkit.lessons.idempotency.work import Work
 from labkit.measure.result import Result
 
 
-def run(
-    setting: Setting,
-    ledger: str = "",
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
-) -> Result:
-    """One run with this setting. ledger: the SQLite file; by default a fresh one, which is deleted afterwards."""
+def run(setting: Setting) -> Result:
+    """One run with this setting."""
     keys = orders(setting.payments)
     plan = crashes.planned(keys, setting.seed, setting.crash_rate)
     trace, begun_s = Trace(), time.monotonic()
-    found, struck = charge(setting.way, setting, plan, trace, ledger, progress, cancelled)
+    found, struck = charge(setting.way, setting, plan, trace)
     paper = predict(setting.way, keys, plan, setting.batch)
     return outcome.result(setting, found, paper, struck, trace, time.monotonic() - begun_s)
 
@@ -68,15 +61,12 @@ def charge(
     setting: Setting,
     plan: Mapping[str, str],
     trace: Trace,
-    ledger: str = "",
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
 ) -> tuple[Counts, dict[str, str]]:
     """Take the payments; who was charged how often, and the crashes that struck. Everything made is gone afterwards."""
     keys = orders(setting.payments)
     with ExitStack() as end:
         folder = workshop(end)
-        books = Ledger(ledger or folder / "ledger.db", by_order=way.effect == UPSERT)
+        books = Ledger(setting.ledger or folder / "ledger.db", by_order=way.effect == UPSERT)
         end.callback(books.close)
         company = end.enter_context(Company(folder)) if way.effect in (CARD, CARD_KEY) else None
         side = side_of(setting.broker, trace)
@@ -85,7 +75,7 @@ def charge(
         pay = company.charge if company else None
         hands = RealHands(books, way.effect, trace, setting.broker, pay, side.tell)
         strikes = crashes.Strikes(plan, crashes.crash)
-        work = Work(way, setting.payments, hands, strikes, setting.batch, progress=progress, cancelled=cancelled)
+        work = Work(way, setting.payments, hands, strikes, setting.batch)
         work.until_done(lambda: side.reader(setting.prefetch, way.automatic))
         told = side.told() if PUBLISH in way.steps else {}
         return Counts(company.charges() if company else books.counts(), told, keys), strikes.struck

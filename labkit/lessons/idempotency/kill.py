@@ -8,45 +8,50 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from labkit import lab
+from labkit.base.checkpoint import checkpoint
+from labkit.base.errors import SettingError
 from labkit.base.settings import course_root
 from labkit.chaos.processes import ServiceError
 from labkit.events.trace import ACKED, Trace, read
 from labkit.harness.clearing import cleared
-from labkit.harness.progress import Progress, go_on
+from labkit.harness.kinds import Broker, Seed, Whole
+from labkit.harness.settings import experiment
 from labkit.lessons.idempotency import crashes, outcome
 from labkit.lessons.idempotency.charging import orders, placed, side_of, workshop
 from labkit.lessons.idempotency.ledger import Ledger
 from labkit.lessons.idempotency.paper import Counts, predict
-from labkit.lessons.idempotency.setting import NAMES, PaymentsError, on_offer, part, whole
+from labkit.lessons.idempotency.setting import CrashRate, Payments, Way, on_offer
 from labkit.lessons.idempotency.side import OnKafka, OnRabbitMQ
 from labkit.lessons.idempotency.steps import CARD, CARD_KEY, STRATEGIES, UPSERT
 from labkit.lessons.idempotency.victim import CRASHED
 from labkit.measure.result import Measure, Result
+from labkit.provision.model import NAMES
 
 _LIFE_S = 40.0
 
 
+@experiment
 def run(
-    strategy: str = "work first",
-    broker: str = "kafka",
-    payments: int = 200,
-    crash_rate: float = 0.04,
-    seed: int = 1,
-    interval_ms: int = 5000,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
+    strategy: Way = "work first",
+    broker: Broker = "kafka",
+    payments: Payments = 200,
+    crash_rate: CrashRate = 0.04,
+    seed: Seed = 1,
+    interval_ms: Annotated[int, Whole(1, 60_000, control=False)] = 5000,
 ) -> Result:
     """Take 200 payments with a consumer process that dies by `kill -9` where the seed says, and is started again.
 
     On Kafka it is a static member of its group, so that the group waits for it. interval_ms: of automatic commit.
     measures: payments, crashes, lost, doubled, extra, predicted_lost, predicted_doubled, seconds. On paper, an
     automatic commit never comes in time.
-    Raises PaymentsError, BrokerError, ServiceError when the process ends in another way, CancelledError.
+    Raises SettingError, BrokerError, ServiceError when the process ends in another way, CancelledError.
     """
-    _check(strategy, broker, payments, crash_rate, seed)
+    on_offer(strategy, broker)
+    if STRATEGIES[strategy].effect in (CARD, CARD_KEY):
+        raise SettingError("The card company is not part of this series.", "take a strategy with the ledger")
     way, keys = STRATEGIES[strategy], orders(payments)
     plan, trace, begun_s = crashes.planned(keys, seed, crash_rate), Trace(), time.monotonic()
     with ExitStack() as end:
@@ -57,19 +62,10 @@ def run(
         end.enter_context(cleared(side.close))
         side.open(placed(keys))
         order = _order(side, broker, strategy, payments, interval_ms, folder)
-        struck = _lives(order, plan, folder, progress, cancelled)
+        struck = _lives(order, plan, folder)
         trace.read_folder(folder)
         found = Counts(books.counts(), {}, keys)
     return _result(strategy, broker, found, predict(way, keys, plan), struck, trace, time.monotonic() - begun_s, seed)
-
-
-def _check(strategy: Any, broker: Any, payments: Any, crash_rate: Any, seed: Any) -> None:
-    on_offer(strategy, broker)
-    whole("payments", payments, 1, 5000)
-    whole("seed", seed)
-    part("crash_rate", crash_rate)
-    if STRATEGIES[strategy].effect in (CARD, CARD_KEY):
-        raise PaymentsError("The card company is not part of this series.", "take a strategy with the ledger")
 
 
 def _order(
@@ -93,15 +89,13 @@ def _lives(
     order: dict[str, Any],
     plan: Mapping[str, str],
     folder: Path,
-    progress: Progress | None,
-    cancelled: threading.Event | None,
 ) -> dict[str, str]:
     """One process after the other, until one ends in peace. Returns the crashes that struck."""
     struck: dict[str, str] = {}
     acked: set[str] = set()
     life = 0
     while True:
-        go_on(cancelled, progress, len(struck) / max(len(plan), 1), f"killed {len(struck)} times" if struck else "")
+        checkpoint(len(struck) / max(len(plan), 1), f"killed {len(struck)} times" if struck else "the first life …")
         life += 1
         lines = folder / f"life-{life:04}.jsonl"
         left = {key: point for key, point in plan.items() if key not in struck}
@@ -163,7 +157,7 @@ def _result(
         f"“{strategy}” on {NAMES[broker]}, {kills} times kill -9 in {total} payments: {len(found.lost)} never charged, "
         f"{len(found.doubled)} charged more than once, {same}."
     )
-    provenance = {"broker": outcome.label(broker), "setting": f"{total} payments · {kills} × kill -9 · seed {seed}"}
+    provenance = {"broker": outcome.label(broker), "settings": f"{total} payments · {kills} × kill -9 · seed {seed}"}
     return Result(
         sentence,
         outcome.table(strategy, broker, found, paper, kills, seconds),

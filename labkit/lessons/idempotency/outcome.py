@@ -6,9 +6,10 @@ from labkit import lab
 from labkit.events.trace import Trace
 from labkit.lessons.idempotency.crashes import SERVICE
 from labkit.lessons.idempotency.paper import Counts
-from labkit.lessons.idempotency.setting import NAMES, Setting
+from labkit.lessons.idempotency.setting import Setting
 from labkit.measure.anomalies import COLUMNS
 from labkit.measure.result import Measure, Result
+from labkit.provision.model import NAMES
 
 POINT_WORDS = {
     "before_handle": "before the charge",
@@ -63,7 +64,7 @@ def result(
         table(setting.strategy, setting.broker, found, sure, crashes, seconds),
         measures(found, sure, Measure(crashes, "crashes"), seconds),
         wronged(found, struck, trace),
-        {"broker": label(setting.broker), "setting": setting.stamp()},
+        {"broker": label(setting.broker), "settings": setting.stamp()},
         trace,
     )
 

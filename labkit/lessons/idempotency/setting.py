@@ -1,75 +1,60 @@
 """What can be turned in a run of lesson 09, checked before anything starts."""
 
 from dataclasses import dataclass
-from functools import partial
+from typing import Annotated
 
-from labkit.base.errors import LabError
-from labkit.harness import checked
+from labkit.base.errors import SettingError
+from labkit.harness.kinds import Broker, Number, OneOf, Seed, Whole
+from labkit.harness.settings import Settings
 from labkit.lessons.idempotency.steps import STRATEGIES, Strategy
+from labkit.provision.model import NAMES
 
-BROKERS = ("kafka", "rabbitmq")
-NAMES = {"kafka": "Kafka", "rabbitmq": "RabbitMQ"}
-
-
-class PaymentsError(LabError):
-    """A setting of a payments run that cannot be."""
-
-    exit_code = 2
+COMMIT = "automatic commit"
+Way = Annotated[str, OneOf(tuple(STRATEGIES), control=[name for name in STRATEGIES if name != COMMIT])]
+CrashRate = Annotated[float, Number(0, 1, unit="%", control=(0.0, 0.3, 0.01))]
+Payments = Annotated[int, Whole(1, 5000, control=False)]
+Batch = Annotated[int, Whole(1, 1000, control=[1, 5, 10, 20])]
 
 
-class NotOnOfferError(PaymentsError):
+class NotOnOfferError(SettingError):
     """This broker has no such thing."""
 
 
-one_of = partial(checked.one_of, PaymentsError)
-whole = partial(checked.whole, PaymentsError)
-part = partial(checked.number, PaymentsError, high=1, what="it is a part of all payments")
-
-
 def on_offer(strategy: str, broker: str) -> None:
-    """Raises PaymentsError unless both are known, NotOnOfferError unless the broker has this strategy."""
-    one_of("strategy", strategy, STRATEGIES)
-    one_of("broker", broker, BROKERS)
+    """Raises NotOnOfferError unless the broker has this strategy."""
     brokers = STRATEGIES[strategy].brokers
     if broker not in brokers:
         raise NotOnOfferError(f"{NAMES[broker]} does not offer “{strategy}”.", f"take broker={brokers[0]!r}")
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One way to take payments. Meanings stand at `payments.run`."""
+class Setting(Settings):
+    """One way to take payments. Meanings stand at `idempotency.run`."""
 
-    strategy: str = "work first"
-    broker: str = "kafka"
-    payments: int = 300
-    crash_rate: float = 0.1
-    seed: int = 1
-    batch: int = 1
-    prefetch: int = 20
+    strategy: Way = "work first"
+    broker: Broker = "kafka"
+    payments: Payments = 300
+    crash_rate: CrashRate = 0.1
+    seed: Seed = 1
+    batch: Batch = 1
+    prefetch: Annotated[int, Whole(1, 1000, control=[1, 20, 100])] = 20
+    ledger: str = ""
 
-    def __post_init__(self) -> None:
+    def together(self) -> None:
+        """What may be each by itself, and not together."""
         on_offer(self.strategy, self.broker)
-        whole("seed", self.seed)
-        whole("payments", self.payments, 1, 5000)
-        whole("batch", self.batch, 1, 1000)
-        whole("prefetch", self.prefetch, 1, 1000)
-        part("crash_rate", self.crash_rate)
-        self._together()
-
-    def _together(self) -> None:
-        """What is well each by itself, and not together."""
-        if self.strategy == "automatic commit":
-            raise PaymentsError(
+        if self.strategy == COMMIT:
+            raise SettingError(
                 "A consumer that is closed in peace commits by itself: only a killed one shows automatic commit.",
                 "take `labkit.lessons.idempotency.kill.run(strategy='automatic commit')`",
             )
         if self.batch > 1 and not self.way.acks_last:
-            raise PaymentsError(
+            raise SettingError(
                 f"“{self.strategy}” cannot acknowledge in batches of {self.batch}: it does not acknowledge last.",
                 "give batch=1",
             )
         if self.broker == "rabbitmq" and self.batch > self.prefetch:
-            raise PaymentsError(
+            raise SettingError(
                 f"With prefetch {self.prefetch} RabbitMQ hands out no more before an ack, and a batch of {self.batch} "
                 "is never full: the consumer would wait for ever.",
                 f"give a prefetch of at least {self.batch}",

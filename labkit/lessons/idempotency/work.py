@@ -1,9 +1,8 @@
 """The lives of one consumer, one after the other, until every payment is done."""
 
-import threading
 from collections.abc import Callable
 
-from labkit.harness.progress import Progress, go_on
+from labkit.base.checkpoint import checkpoint
 from labkit.lessons.idempotency.crashes import Crash, Strikes
 from labkit.lessons.idempotency.reading import Delivery, KafkaReader, RabbitMQReader
 from labkit.lessons.idempotency.steps import Hands, Strategy, perform
@@ -26,11 +25,8 @@ class Work:
         strikes: Strikes,
         batch: int = 1,
         acked: int = 0,
-        progress: Progress | None = None,
-        cancelled: threading.Event | None = None,
     ) -> None:
         self._way, self._payments, self._hands, self._strikes, self._batch = way, payments, hands, strikes, batch
-        self._progress, self._cancelled = progress, cancelled
         self.acked = acked
         self._waiting = 0  # handled in this life, and not acknowledged
 
@@ -50,7 +46,7 @@ class Work:
         """One life: until all is done, or the crash."""
         self._waiting = 0
         for delivery in reader.deliveries():
-            go_on(self._cancelled)
+            checkpoint()
             if delivery is None:
                 continue
             self._take(reader, delivery)
@@ -69,7 +65,5 @@ class Work:
                 self._waiting = 0
 
         perform(self._way, self._hands, delivery, ack, self._strikes.of(event.subject), delivery.redelivered)
-        if self._progress is not None:
-            done = self.acked / self._payments
-            words = f"{self.acked:,} of {self._payments:,} payments, {len(self._strikes.struck)} crashes"
-            self._progress(done, words)
+        words = f"{self.acked:,} of {self._payments:,} payments, {len(self._strikes.struck)} crashes"
+        checkpoint(self.acked / self._payments, words)

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from labkit import lab
 from labkit.base import settings
+from labkit.base.checkpoint import reporting
 from labkit.brokers import kafka, rabbitmq
 from labkit.chaos.processes import ServiceError
 from labkit.events.event import Event
@@ -140,12 +141,12 @@ def test_a_run_can_be_cancelled_and_says_how_far_it_is(broker: str) -> None:
     told: list[float | None] = []
     stop = threading.Event()
 
-    def progress(done: float | None, words: str = "") -> None:
+    def progress(done: float | None, words: str) -> None:
         told.append(done)
         stop.set()
 
-    with pytest.raises(CancelledError):
-        idempotency.run("work first", broker, N, progress=progress, cancelled=stop)
+    with pytest.raises(CancelledError), reporting(progress, stop):
+        idempotency.run("work first", broker, N)
     assert told and told[0] is not None and 0 <= told[0] <= 1
 
 

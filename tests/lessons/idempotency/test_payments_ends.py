@@ -8,11 +8,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from labkit import lab
-from labkit.base.errors import NotInTimeError
+from labkit.base.errors import NotInTimeError, SettingError
 from labkit.lessons.idempotency import crashes, paper
 from labkit.lessons.idempotency.charging import orders
 from labkit.lessons.idempotency.ends import race, sending, transactions, window
-from labkit.lessons.idempotency.setting import PaymentsError
 
 pytestmark = pytest.mark.usefixtures("brokers")
 
@@ -102,5 +101,5 @@ def test_a_window_as_long_as_the_replay_charges_nobody_again() -> None:
 
 
 def test_a_batch_that_is_no_number_is_refused() -> None:
-    with pytest.raises(PaymentsError, match="batch"):
+    with pytest.raises(SettingError, match="batch"):
         transactions.run(batch=0)

@@ -1,5 +1,6 @@
 """Lesson 09 when its broker dies in the middle of a run: the error comes to the cell, and nothing goes on."""
 
+import contextvars
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from own_broker import alone
 
+from labkit.base.checkpoint import checkpoint, reporting
 from labkit.base.errors import BrokerError, LabError
 from labkit.chaos.processes import ServiceError
 from labkit.lessons import idempotency
@@ -16,14 +18,15 @@ from labkit.lessons.idempotency import kill as kill9
 from labkit.lessons.idempotency.ends import race, transactions
 
 
-def race_on(broker: str, progress: Callable[..., None]) -> None:
+def race_on(broker: str) -> None:
     """The race reports no progress: its handler does, at the fifth of 50 payments."""
+    mine = contextvars.copy_context()  # the race's own threads have none
     handled: list[str] = []
 
     def handler(books: Any, event: Any, meet: Callable[[], object]) -> None:
         handled.append(event.id)
         if len(handled) == 10:
-            progress(0.1, "")
+            mine.run(checkpoint, 0.1)
         race.unique_key(books, event, meet)
 
     race.run(handler, broker)
@@ -46,7 +49,7 @@ def test_a_broker_killed_in_the_middle_of_a_run_is_an_error_with_a_cure(
 ) -> None:
     with alone(broker, tmp_path, monkeypatch) as kill:
         threads = threading.active_count()
-        with pytest.raises(kind) as error:
-            run(progress=kill)
+        with pytest.raises(kind) as error, reporting(kill):
+            run()
         assert error.value.cure
         assert threading.active_count() <= threads + 1

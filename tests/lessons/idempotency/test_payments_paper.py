@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from labkit import lab
-from labkit.base.errors import StorageError
+from labkit.base.errors import SettingError, StorageError
 from labkit.lessons import idempotency
 from labkit.lessons.idempotency import compare, crashes, paper
 from labkit.lessons.idempotency import kill as kill9
 from labkit.lessons.idempotency.ends import puzzle, race, sending, window
 from labkit.lessons.idempotency.ledger import Ledger
-from labkit.lessons.idempotency.setting import NotOnOfferError, PaymentsError, Setting
+from labkit.lessons.idempotency.setting import NotOnOfferError, Setting
 from labkit.lessons.idempotency.steps import POINTS, STRATEGIES
 from labkit.provision.model import Running
 from labkit.truth.standin import StandInError
@@ -109,7 +109,7 @@ def test_the_puzzle_shows_each_gap_and_what_a_crash_there_did() -> None:
     ],
 )
 def test_steps_that_make_no_puzzle_are_refused(steps: list[str], said: str) -> None:
-    with pytest.raises(PaymentsError, match=said):
+    with pytest.raises(SettingError, match=said):
         puzzle.run(steps)
 
 
@@ -134,7 +134,7 @@ def test_steps_that_make_no_puzzle_are_refused(steps: list[str], said: str) -> N
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_before_anything_starts(setting: dict[str, Any], named: str) -> None:
-    with pytest.raises(PaymentsError, match=named) as error:
+    with pytest.raises(SettingError, match=named) as error:
         idempotency.run(**setting)
     assert error.value.cure
 
@@ -142,7 +142,7 @@ def test_a_setting_that_cannot_be_is_refused_before_anything_starts(setting: dic
 def test_a_strategy_that_a_broker_does_not_have_is_not_on_offer() -> None:
     with pytest.raises(NotOnOfferError, match="Kafka does not offer"):
         Setting("skip redelivered", "kafka")
-    with pytest.raises(PaymentsError, match="RabbitMQ does not offer"):
+    with pytest.raises(SettingError, match="RabbitMQ does not offer"):
         kill9.run("automatic commit", "rabbitmq")
 
 
@@ -157,7 +157,7 @@ def test_the_other_runs_refuse_what_cannot_be_too() -> None:
         lambda: sending.run(seed="x"),  # type: ignore[arg-type]
         lambda: kill9.run("card company, inbox"),
     ):
-        with pytest.raises(PaymentsError):
+        with pytest.raises(SettingError):
             run()
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from labkit.base.errors import SettingError
 from labkit.events.trace import Trace
 from labkit.lessons.idempotency import charging
 from labkit.lessons.idempotency.outcome import label
 from labkit.lessons.idempotency.paper import Counts, predict
-from labkit.lessons.idempotency.setting import NAMES, PaymentsError, Setting
+from labkit.lessons.idempotency.setting import Setting
 from labkit.lessons.idempotency.steps import ACK, HANDLE, ONCE, PUBLISH, REMEMBER, STEPS, Strategy
 
 READ = "read"
@@ -64,16 +65,16 @@ def run(steps: Sequence[str], broker: str = "kafka") -> Verdict:
     """Take a payment for every gap between two steps, crash in the gap, and see what the customer paid.
 
     steps: "read" first, then "handle", "remember", "ack" and "publish" in your order; "handle+remember" is both in
-    one transaction. broker: "kafka" or "rabbitmq". Raises PaymentsError for steps that are none, BrokerError.
+    one transaction. broker: "kafka" or "rabbitmq". Raises SettingError for steps that are none, BrokerError.
     """
     way = _way(steps)
     setting = Setting(broker=broker, payments=len(way.steps) + 1, crash_rate=0.0, prefetch=1)
     found, _ = charging.charge(way, setting, _plan(way), Trace())
-    return _verdict(way, found, label(broker) if broker in NAMES else broker)
+    return _verdict(way, found, label(broker))
 
 
 def on_paper(steps: Sequence[str]) -> Verdict:
-    """The same without a broker. Raises PaymentsError."""
+    """The same without a broker. Raises SettingError."""
     way = _way(steps)
     return _verdict(way, predict(way, charging.orders(len(way.steps) + 1), _plan(way)), "on paper")
 
@@ -86,13 +87,13 @@ def every_order(words: Sequence[str] = FIVE) -> list[Verdict]:
 def _way(steps: Sequence[str]) -> Strategy:
     words = [str(step) for step in steps]
     if words[:1] != [READ]:
-        raise PaymentsError(f"The steps begin with {words[:1]}.", 'nothing can be done with an event before "read"')
+        raise SettingError(f"The steps begin with {words[:1]}.", 'nothing can be done with an event before "read"')
     rest = tuple(words[1:])
     unknown = [word for word in rest if word not in STEPS]
     if unknown or len(set(rest)) != len(rest):
-        raise PaymentsError(f"These steps cannot be: {unknown or 'one comes twice'}.", f"take from: {', '.join(STEPS)}")
+        raise SettingError(f"These steps cannot be: {unknown or 'one comes twice'}.", f"take from: {', '.join(STEPS)}")
     if set(rest) not in (set(FIVE), set(ONE_TRANSACTION)):
-        raise PaymentsError(
+        raise SettingError(
             "A step is missing, or one is there in two forms.",
             f"use each of {', '.join(FIVE)}; or {', '.join(ONE_TRANSACTION)}",
         )

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import confluent_kafka as ck
 import pandas as pd
@@ -23,14 +23,16 @@ from labkit.brokers.kafka.topics import CURE
 from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.harness.clearing import cleared
+from labkit.harness.kinds import Broker, OneOf, Whole
+from labkit.harness.settings import experiment
 from labkit.lessons.idempotency import outcome
 from labkit.lessons.idempotency.charging import orders, placed, workshop
 from labkit.lessons.idempotency.ledger import Ledger
 from labkit.lessons.idempotency.paper import Counts
 from labkit.lessons.idempotency.reading import QUEUE_TYPE
-from labkit.lessons.idempotency.setting import NAMES, one_of, whole
 from labkit.measure.result import Measure, Result
 from labkit.patterns import inbox
+from labkit.provision.model import NAMES
 
 _MEET_S = 10.0
 _IDLE_S = 10.0
@@ -62,16 +64,19 @@ def unique_key(books: Ledger, event: Event, meet: Meet) -> None:
 HANDLERS = {"check, then act": check_then_act, "unique key": unique_key}
 
 
-def run(handler: str | Handler = "check, then act", broker: str = "rabbitmq", payments: int = 50) -> Result:
+@experiment
+def run(
+    handler: str | Handler = "check, then act",
+    broker: Broker = "rabbitmq",
+    payments: Annotated[int, Whole(1, 500)] = 50,
+) -> Result:
     """Charge 50 customers with two consumers that each get a copy of every event.
 
     handler: "check, then act", "unique key", or a function of your own (ledger, event, meet) that calls `meet()` once.
-    measures: payments, doubled, lost (customers). Raises PaymentsError, StorageError, BrokerError, NotInTimeError.
+    measures: payments, doubled, lost (customers). Raises SettingError, StorageError, BrokerError, NotInTimeError.
     """
     if not callable(handler):
-        one_of("handler", handler, HANDLERS)
-    one_of("broker", broker, NAMES)
-    whole("payments", payments, 1, 500)
+        OneOf(tuple(HANDLERS)).check("handler", handler)
     work = handler if callable(handler) else HANDLERS[handler]
     keys = orders(payments)
     with ExitStack() as end:
@@ -186,6 +191,6 @@ def _result(handler: str, broker: str, counts: Counts) -> Result:
         f"{doubled} of {total} customers were charged twice" if doubled else f"all {total} customers were charged once"
     )
     did = f"{lost} of {total} customers were never charged" if lost else did
-    provenance = {"broker": outcome.label(broker), "setting": f"two consumers, two copies of {total} events"}
+    provenance = {"broker": outcome.label(broker), "settings": f"two consumers, two copies of {total} events"}
     return Result(f"“{handler}” on {NAMES[broker]}: {did}.", table, measures, outcome.wronged(counts, {}, Trace()),
                   provenance)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Annotated
 
 import confluent_kafka as ck
 import pandas as pd
@@ -10,16 +11,17 @@ from pika.exceptions import AMQPError
 
 from labkit import lab
 from labkit.base import names
-from labkit.base.errors import BrokerError
+from labkit.base.errors import BrokerError, SettingError
 from labkit.brokers import kafka, rabbitmq
 from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet
 from labkit.chaos.faults import BEFORE_PUBLISH, Fault, FaultPlan, decide
 from labkit.events.event import Event
+from labkit.harness.kinds import Number, OneOf, Seed, Whole
+from labkit.harness.settings import experiment
 from labkit.lessons.idempotency import counting, outcome
 from labkit.lessons.idempotency.charging import orders, placed
 from labkit.lessons.idempotency.ends.wire import Wire
 from labkit.lessons.idempotency.reading import QUEUE_TYPE
-from labkit.lessons.idempotency.setting import PaymentsError, one_of, part, whole
 from labkit.measure.result import Measure, Result
 from labkit.truth import standin
 
@@ -31,17 +33,19 @@ SENDERS = {
 _TRIES = 5
 
 
-def run(sender: str = "Kafka, retries", payments: int = 100, loss: float = 0.1, seed: int = 1) -> Result:
+@experiment
+def run(
+    sender: Annotated[str, OneOf(tuple(SENDERS))] = "Kafka, retries",
+    payments: Annotated[int, Whole(1, 2000)] = 100,
+    loss: Annotated[float, Number(0, 1, unit="%")] = 0.1,
+    seed: Seed = 1,
+) -> Result:
     """Publish 100 events one by one through a wire that loses the confirm of some; count what lies in the broker.
 
     sender: one of SENDERS. loss: the part of confirms that is lost, chosen by the seed.
     measures: payments, confirms_lost, missing (not in the broker), doubled (there twice or more).
-    Raises PaymentsError, BrokerError; StandInError where a stand-in runs that answers otherwise than Kafka.
+    Raises SettingError, BrokerError; StandInError where a stand-in runs that answers otherwise than Kafka.
     """
-    one_of("sender", sender, SENDERS)
-    whole("payments", payments, 1, 2000)
-    whole("seed", seed)
-    part("loss", loss)
     events = placed(orders(payments))
     plan = FaultPlan(seed, before_publish=Fault(refuse=loss))
     unlucky = [one.id for one in events if decide(plan, "checkout", BEFORE_PUBLISH, one.subject).refuse]
@@ -58,7 +62,7 @@ def _through_kafka(events: Sequence[Event], unlucky: list[str], idempotent: bool
     config, topic = lab.kafka_config(), names.fresh("sent")
     host, _, port = config["bootstrap.servers"].partition(":")
     if host != "127.0.0.1" or not port.isdecimal():
-        raise PaymentsError("The wire can only stand in front of one Kafka on this machine.", "use the native lab")
+        raise SettingError("The wire can only stand in front of one Kafka on this machine.", "use the native lab")
     kafka.create_topics(config, {topic: 1})
     try:
         with Wire(host, int(port), unlucky, rewrite=True) as wire:
@@ -136,5 +140,5 @@ def _result(sender: str, found: dict[str, int], total: int, lost: int, words: st
     }
     sentence = f"“{sender}”, {lost} of {total} confirms lost: {doubled} events lie in the broker twice."
     sentence += f" {missing} are missing." if missing else ""
-    provenance = {"broker": outcome.label(SENDERS[sender]), "setting": f"{total} events, one by one · {words}"}
+    provenance = {"broker": outcome.label(SENDERS[sender]), "settings": f"{total} events, one by one · {words}"}
     return Result(sentence, pd.DataFrame([row]), measures, pd.DataFrame(), provenance)

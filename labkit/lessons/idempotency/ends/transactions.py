@@ -5,7 +5,6 @@ its own ledger, which no transaction of Kafka's reaches. It crashes where the se
 name takes over, and Kafka aborts what was open.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,14 +18,15 @@ from labkit.base.errors import BrokerError
 from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet, said
 from labkit.events.trace import Trace
 from labkit.harness.clearing import cleared
-from labkit.harness.progress import Progress
+from labkit.harness.kinds import Seed
+from labkit.harness.settings import experiment
 from labkit.lessons.idempotency import counting, crashes, outcome
 from labkit.lessons.idempotency.charging import orders, placed, workshop
 from labkit.lessons.idempotency.crashes import Strikes
 from labkit.lessons.idempotency.ledger import Ledger
 from labkit.lessons.idempotency.paper import Counts, predict
 from labkit.lessons.idempotency.reading import Delivery, KafkaReader
-from labkit.lessons.idempotency.setting import Setting
+from labkit.lessons.idempotency.setting import Batch, CrashRate, Payments
 from labkit.lessons.idempotency.side import OnKafka
 from labkit.lessons.idempotency.steps import ACK, HANDLE, Strategy
 from labkit.lessons.idempotency.work import Work
@@ -35,20 +35,13 @@ from labkit.measure.result import Measure, Result
 WAY = Strategy("Kafka transaction", (HANDLE, ACK), brokers=("kafka",))
 
 
-def run(
-    payments: int = 200,
-    crash_rate: float = 0.02,
-    seed: int = 1,
-    batch: int = 10,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
-) -> Result:
+@experiment
+def run(payments: Payments = 200, crash_rate: CrashRate = 0.02, seed: Seed = 1, batch: Batch = 10) -> Result:
     """Take 200 payments in transactions of ten, crash where the seed says, and count from three points of view.
 
     deliveries: a row a view: read_committed and read_uncommitted (PaymentTaken in the topic), ledger outside (charges).
-    measures: payments, crashes, seconds; and of each view its lost and doubled. Raises PaymentsError, BrokerError.
+    measures: payments, crashes, seconds; and of each view its lost and doubled. Raises SettingError, BrokerError.
     """
-    Setting(payments=payments, crash_rate=crash_rate, seed=seed, batch=batch)  # it checks them
     keys, config, begun_s = orders(payments), lab.kafka_config(), time.monotonic()
     plan, trace = crashes.planned(keys, seed, crash_rate), Trace()
     strikes = Strikes(plan, crashes.crash)
@@ -59,7 +52,7 @@ def run(
         end.enter_context(cleared(side.close))
         side.open(placed(keys))
         desk = _Desk(config, side.name, side.taken, books, trace)
-        Work(WAY, payments, desk, strikes, batch, progress=progress, cancelled=cancelled).until_done(desk.reader)
+        Work(WAY, payments, desk, strikes, batch).until_done(desk.reader)
         seen = {
             "read_committed": counting.in_topic(config, side.taken),
             "read_uncommitted": counting.in_topic(config, side.taken, committed=False),
@@ -166,5 +159,5 @@ def _result(
         f"{doubled['read_uncommitted']} for whoever does not; "
         f"{doubled['ledger outside']} customers charged more than once in the ledger outside."
     )
-    provenance = {"broker": outcome.label("kafka"), "setting": f"{len(keys)} payments in {words}"}
+    provenance = {"broker": outcome.label("kafka"), "settings": f"{len(keys)} payments in {words}"}
     return Result(sentence, table, measures, pd.DataFrame(), provenance)

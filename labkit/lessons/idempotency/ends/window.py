@@ -2,17 +2,20 @@
 
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import pandas as pd
 
 from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.harness.clearing import cleared
+from labkit.harness.kinds import Broker, Whole
+from labkit.harness.settings import experiment
 from labkit.lessons.idempotency import outcome
 from labkit.lessons.idempotency.charging import orders, side_of, workshop
 from labkit.lessons.idempotency.ledger import Ledger
 from labkit.lessons.idempotency.paper import Counts
-from labkit.lessons.idempotency.setting import NAMES, one_of, whole
+from labkit.lessons.idempotency.setting import Payments
 from labkit.lessons.idempotency.side import OnKafka, OnRabbitMQ
 from labkit.measure.result import Measure, Result
 from labkit.patterns import inbox
@@ -21,18 +24,20 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 _DAY_S = 86_400.0
 
 
-def run(window_days: int = 7, days: int = 30, payments: int = 300, broker: str = "kafka") -> Result:
+@experiment
+def run(
+    window_days: Annotated[int, Whole(0, 3660)] = 7,
+    days: Annotated[int, Whole(1, 3660)] = 30,
+    payments: Payments = 300,
+    broker: Broker = "kafka",
+) -> Result:
     """Take a month of payments, ten a day, forgetting every evening what is older than the window; then all come again.
 
     Somebody puts the month's events in once more, from an archive of the topic: the same events, with the same ids.
     window_days: how long the inbox remembers. The clock is the events' own.
     measures: remembered (rows in the inbox on the last evening), would_be (without forgetting), doubled, predicted.
-    Raises PaymentsError, BrokerError, StorageError.
+    Raises SettingError, BrokerError, StorageError.
     """
-    one_of("broker", broker, NAMES)
-    whole("days", days, 1, 3660)
-    whole("window_days", window_days, 0, 3660)
-    whole("payments", payments, 1, 5000)
     keys = orders(payments)
     events = _month(keys, days)
     evening_s = (_START + timedelta(days=days)).timestamp()
@@ -106,5 +111,5 @@ def _result(counts: Counts, remembered: int, late: int, window_days: int, days: 
         f"An inbox that remembers {window_days} of {days} days kept {remembered} rows instead of {total}; "
         f"when everything came again, {doubled} customers were charged twice."
     )
-    provenance = {"broker": outcome.label(broker), "setting": f"{total} payments over {days} days, then all again"}
+    provenance = {"broker": outcome.label(broker), "settings": f"{total} payments over {days} days, then all again"}
     return Result(sentence, pd.DataFrame([row]), measures, outcome.wronged(counts, {}, Trace()), provenance)
