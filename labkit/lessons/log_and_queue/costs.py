@@ -18,10 +18,23 @@ import pika
 from labkit import lab
 from labkit.harness.progress import Progress, go_on
 from labkit.lessons.log_and_queue.costs_brokers import KAFKA_NEEDS, Broker, course_settings, started
-from labkit.lessons.log_and_queue.plots.costs import BROKERS, NOT_HERE, ROWS
 from labkit.lessons.log_and_queue.throughput_clients import channel
 from labkit.measure.result import Measure, Result, plain
-from labkit.plots import style
+from labkit.provision.model import NAMES
+
+BROKERS = ("kafka", "rabbitmq")
+ROWS = {  # column of the run -> what it is, its unit
+    "start_s": ("from start to first client", "s"),
+    "memory_mb": ("memory, fresh", "MB"),
+    "memory_used_mb": ("memory, after the events", "MB"),
+    "processes": ("processes", ""),
+    "disk_mb": ("disk, fresh", "MB"),
+    "disk_full_mb": ("disk, added by the events", "MB"),
+    "disk_read_mb": ("… after all are read", "MB"),
+    "settings": ("settings it does not work without", ""),
+    "steps": ("steps before its first start", ""),
+}
+NOT_HERE = "not measured here"
 
 
 def run(
@@ -34,7 +47,7 @@ def run(
 
     RabbitMQ keeps them in a quorum queue. Takes about 8 s. Where the lab's broker is not native (Docker, a cluster
     elsewhere), that broker is not measured: its columns are empty, and `not_measured` in the provenance says so.
-    deliveries: one row a broker, the columns of `plots.costs.ROWS`. measures: `<broker>_<column>`.
+    deliveries: one row a broker, the columns of ROWS. measures: `<broker>_<column>`.
     Raises BrokerError when a broker does not start, CancelledError.
     """
     if n < 1 or size < 1:
@@ -42,11 +55,11 @@ def run(
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
     for i, broker in enumerate(lab.running()):
-        go_on(cancelled, progress, i / 2, f"{style.LOOKS[broker.broker].name} starts …")
+        go_on(cancelled, progress, i / 2, f"{NAMES[broker.broker]} starts …")
         if broker.source == "native":
             rows.append({"broker": broker.broker, **_look(broker.broker, n, size)})
         else:
-            missing.append(f"{style.LOOKS[broker.broker].name} {NOT_HERE}: it is {broker.source}")
+            missing.append(f"{NAMES[broker.broker]} {NOT_HERE}: it is {broker.source}")
     table = pd.DataFrame(rows, columns=["broker", *ROWS])
     return Result(tell(table), table, measures(table), provenance=_provenance(n, size, missing))
 
@@ -112,7 +125,7 @@ def tell(table: pd.DataFrame) -> str:
 def ready(result: Result) -> dict[str, float]:
     """Who serves its first client after how many seconds, the sooner first. Only of brokers that were measured here."""
     found = {
-        style.LOOKS[str(row["broker"])].name: float(row["start_s"]) for row in result.deliveries.to_dict("records")
+        NAMES[str(row["broker"])]: float(row["start_s"]) for row in result.deliveries.to_dict("records")
     }
     return dict(sorted(found.items(), key=lambda one: one[1]))
 

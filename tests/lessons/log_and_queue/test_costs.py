@@ -86,12 +86,12 @@ def test_a_run_that_measures_nothing_is_refused():
 
 
 def test_a_broker_that_is_not_native_is_not_measured_and_says_so(monkeypatch):
-    elsewhere = [type("Elsewhere", (), {"broker": name, "source": "docker"})() for name in plot.BROKERS]
+    elsewhere = [type("Elsewhere", (), {"broker": name, "source": "docker"})() for name in costs.BROKERS]
     monkeypatch.setattr(lab, "running", lambda: elsewhere)
     monkeypatch.setattr(lab, "stamp", lambda: "both in Docker")
     result = costs.run()
     assert "Kafka not measured here: it is docker" in result.provenance["not_measured"]
-    assert (plot.table(result)[["Kafka", "RabbitMQ"]] == plot.NOT_HERE).all(axis=None)
+    assert (plot.table(result)[["Kafka", "RabbitMQ"]] == costs.NOT_HERE).all(axis=None)
     assert "not measured here" in result.sentence
     assert costs.ready(result) == {}
     assert costs.bill(result) == "Not measured here: only 0 of 2 brokers could be started natively"
@@ -107,7 +107,7 @@ def test_the_bill_has_the_numbers_of_both_brokers_and_says_who_was_sooner(result
 
 
 def made_up(**changes) -> Result:
-    row = dict.fromkeys(plot.ROWS, 10.0)
+    row = dict.fromkeys(costs.ROWS, 10.0)
     rows = [{"broker": "kafka", **row, **changes}, {"broker": "rabbitmq", **row}]
     return Result("", pd.DataFrame(rows))
 
@@ -117,7 +117,7 @@ def test_the_table_says_who_has_less_and_where_there_is_no_difference():
     assert table.loc["from start to first client", "less"] == "Kafka"
     assert table.loc["memory, fresh", "less"] == "the same"
     assert table.loc["from start to first client", "Kafka"] == "5.0 s"
-    assert plot.said(math.nan, "s") == plot.NOT_HERE
+    assert plot.said(math.nan, "s") == costs.NOT_HERE
 
 
 def rates(kafka: float, quorum: float) -> Result:

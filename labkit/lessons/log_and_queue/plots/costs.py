@@ -7,22 +7,10 @@ import math
 
 import pandas as pd
 
+from labkit.lessons.log_and_queue.costs import BROKERS, NOT_HERE, ROWS
 from labkit.measure.result import Result, plain
 from labkit.plots import style
 
-BROKERS = ("kafka", "rabbitmq")
-ROWS = {  # column of the run -> what it is, its unit
-    "start_s": ("from start to first client", "s"),
-    "memory_mb": ("memory, fresh", "MB"),
-    "memory_used_mb": ("memory, after the events", "MB"),
-    "processes": ("processes", ""),
-    "disk_mb": ("disk, fresh", "MB"),
-    "disk_full_mb": ("disk, added by the events", "MB"),
-    "disk_read_mb": ("… after all are read", "MB"),
-    "settings": ("settings it does not work without", ""),
-    "steps": ("steps before its first start", ""),
-}
-NOT_HERE = "not measured here"
 LESS = 0.8  # one is less than the other when it is below this part of it: runs differ
 
 
