@@ -1,12 +1,10 @@
 """Two small programs of lesson 03: a publisher that is gone, and a reader that is killed before it says "done".
 
-They are bare `confluent_kafka` and bare `pika`. Each is this file, run as a process of its own.
+They are bare `confluent_kafka` and bare `pika`. Each is a function here, run by a `Worker` as a process of its own.
 """
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,20 +13,23 @@ import pika
 from confluent_kafka import Consumer, Producer
 
 from labkit import lab
+from labkit.base import patience
 from labkit.base.errors import BrokerError
+from labkit.chaos.parent import Parent
+from labkit.chaos.worker import Worker
 from labkit.events.event import Event
 
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 SESSION_MS = 1000  # a group misses a member that is silent for so long
 
 
-def publish(kafka: dict[str, Any], topic: str, rabbitmq: str, queue: str, orders: list[Any]) -> None:
+def publish(_: Parent, kafka: dict[str, Any], topic: str, rabbitmq: str, queue: str, orders: list[Any]) -> None:
     """The same orders to a Kafka topic and to a RabbitMQ queue; returns when all are confirmed."""
     producer = Producer({**kafka, "acks": "all"})
     for country, placed_ms, body in orders:
         producer.produce(topic, body, key=country, timestamp=placed_ms)
-    if producer.flush(PATIENCE_S):
-        raise SystemExit("Kafka has not confirmed all orders")
+    if producer.flush(TIMEOUT_S):
+        raise BrokerError("Kafka has not confirmed all orders.", "run the cell again")
     connection = pika.BlockingConnection(pika.URLParameters(rabbitmq))
     channel = connection.channel()
     channel.confirm_delivery()
@@ -37,24 +38,22 @@ def publish(kafka: dict[str, Any], topic: str, rabbitmq: str, queue: str, orders
     connection.close()
 
 
-def take_from_queue(rabbitmq: str, queue: str, n: int) -> list[int]:
+def take_from_queue(parent: Parent, rabbitmq: str, queue: str, n: int) -> None:
     """Take `n` orders from the queue, and ack none."""
     channel = pika.BlockingConnection(pika.URLParameters(rabbitmq)).channel()
     taken = [channel.basic_get(queue) for _ in range(n)]
-    return [int(json.loads(body)["sequence"]) for _, _, body in taken]
+    parent.send([int(json.loads(body)["sequence"]) for _, _, body in taken])
+    parent.receive()  # here it is killed
 
 
-def take_from_log(kafka: dict[str, Any], group: str, topic: str, n: int) -> list[int]:
+def take_from_log(parent: Parent, kafka: dict[str, Any], topic: str, group: str, n: int) -> None:
     """Read `n` orders as a member of the group, and commit none."""
     mine = {"group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False}
     consumer = Consumer({**kafka, **mine, "session.timeout.ms": SESSION_MS, "heartbeat.interval.ms": 200})
     consumer.subscribe([topic])
-    messages = [consumer.poll(PATIENCE_S) for _ in range(n)]
-    _keep.append(consumer)  # one that is thrown away leaves its group politely; this one is to be killed
-    return [int(json.loads(message.value() or b"")["sequence"]) for message in messages if message]
-
-
-_keep: list[Any] = []
+    messages = [consumer.poll(TIMEOUT_S) for _ in range(n)]
+    parent.send([int(json.loads(message.value() or b"")["sequence"]) for message in messages if message])
+    parent.receive()  # here it is killed: one that returned would leave its group politely
 
 
 @dataclass(frozen=True)
@@ -71,59 +70,26 @@ class Gone:
 
 
 def publisher(topic: str, queue: str, orders: Sequence[Event]) -> Gone:
-    """Run `publish` in a process of its own, to its end. Raises BrokerError when it failed."""
+    """Run `publish` in a process of its own, to its end. Raises BrokerError, WorkerError, NotInTimeError."""
+    brokers = lab.brokers()
     rows = [(one.data["country"], int(one.time.timestamp() * 1000), one.to_bytes().decode()) for one in orders]
-    process = _start("publish", [lab.kafka_config(), topic, _url(), queue, rows])
-    _answer(process)
-    process.communicate()
-    return Gone(process.pid, 0)
+    with Worker(publish, brokers.kafka_config(), topic, brokers.rabbitmq_url(), queue, rows) as worker:
+        return Gone(worker.pid, -worker.wait(patience.seconds(2 * TIMEOUT_S)))
 
 
 def killed_reader(broker: str, source: str, n: int = 3, group: str = "") -> Gone:
     """Let a process read `n` orders, and kill it (`kill -9`) before it has acked or committed any.
 
-    broker: "kafka" (source: a topic, read by `group`) or "rabbitmq" (source: a queue). Raises BrokerError.
+    broker: "kafka" (source: a topic, read by `group`) or "rabbitmq" (source: a queue).
+    Raises UnknownBrokerError, BrokerError, WorkerError, NotInTimeError.
     """
-    if broker == "kafka":
-        process = _start("take_from_log", [lab.kafka_config(), group, source, n])
-    else:
-        process = _start("take_from_queue", [_url(), source, n])
-    taken = _answer(process)
-    process.kill()
-    process.communicate()
-    return Gone(process.pid, -process.returncode, tuple(taken))
-
-
-def _url() -> str:
-    return next(broker.client["url"] for broker in lab.running() if broker.broker == "rabbitmq")
-
-
-def _start(what: str, arguments: list[Any]) -> "subprocess.Popen[str]":
-    argv = [sys.executable, "-m", __name__, what]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(argv, text=True, **pipes)
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(arguments) + "\n")  # not in argv, which every user of the machine can read
-    process.stdin.flush()
-    return process
-
-
-def _answer(process: "subprocess.Popen[str]") -> list[int]:
-    """What the process says when it is through."""
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    if not line:
-        _, trouble = process.communicate()
-        raise BrokerError(f"A reader's or publisher's process failed: {trouble.strip()[-300:]}", "run the cell again")
-    return list(json.loads(line) or [])
-
-
-def main(what: str) -> None:
-    """The process: one line in, one line out, and then wait until it is killed, or its parent is gone."""
-    programs = {"publish": publish, "take_from_queue": take_from_queue, "take_from_log": take_from_log}
-    print(json.dumps(programs[what](*json.loads(sys.stdin.readline()))), flush=True)  # type: ignore[operator]
-    sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+    brokers = lab.brokers(broker)
+    reader = (
+        Worker(take_from_log, brokers.kafka_config(), source, group, n)
+        if broker == "kafka"
+        else Worker(take_from_queue, brokers.rabbitmq_url(), source, n)
+    )
+    with reader as worker:
+        taken = worker.receive(patience.seconds(2 * TIMEOUT_S))
+        worker.kill()
+        return Gone(worker.pid, -worker.wait(TIMEOUT_S), tuple(taken))
