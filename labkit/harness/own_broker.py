@@ -1,5 +1,6 @@
 """A broker of a run's own, beside the lab's: to be measured, or to be killed."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ def own_broker(start: Callable[[Place, Say], Started], say: Say = lambda _: None
     Raises BrokerError when it does not start.
     """
     found = settings.read()
-    home = found.home / "work" / fresh("broker")
+    home = found.home / "work" / fresh(f"broker-{os.getpid()}")  # should it ever be left: whose it was
     place = Place(replace(found, home=home), home / "run")
     place.run.mkdir(parents=True)
     try:

@@ -1,5 +1,6 @@
 """A broker of a test's own, because it is killed. For the length of a `with` the lab is this broker alone."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,3 +36,17 @@ def alone(broker: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield kill
     finally:
         own.stop()
+
+
+def left_behind() -> list[str]:
+    """What this process has left of its own brokers: folders, and processes. Other tests may run beside it."""
+    mine = f"broker-{os.getpid()}-"
+    folders = [str(path) for path in (settings.read().home / "work").glob(f"{mine}*")]
+    return folders + [" ".join(argv) for argv in map(_argv, psutil.process_iter()) if any(mine in one for one in argv)]
+
+
+def _argv(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended, or is another user's
+        return []

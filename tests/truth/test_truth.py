@@ -3,11 +3,10 @@
 import threading
 from concurrent.futures import CancelledError
 
-import psutil
 import pytest
+from own_broker import left_behind
 
 from labkit import lab, truth
-from labkit.base import settings
 from labkit.base.errors import SettingError
 from labkit.measure.result import Result
 from labkit.provision.model import Running
@@ -42,10 +41,7 @@ def test_every_answer_is_what_its_own_rows_say_again(result: Result) -> None:
 @pytest.mark.timeout(300)
 def test_the_run_leaves_no_broker_of_its_own_and_no_file(result: Result) -> None:
     assert result.trace
-    work = settings.read().home / "work"
-    assert not work.exists() or [path.name for path in work.iterdir() if path.name.startswith("broker-")] == []
-    left = [process.cmdline() for process in psutil.Process().children(recursive=True)]
-    assert [argv for argv in left if any("truth" in word or f"{work}/broker-" in word for word in argv)] == []
+    assert not left_behind()
 
 
 def test_a_few_questions_are_answered_alone_and_in_their_order() -> None:
