@@ -1,8 +1,9 @@
 """Lesson 03: the same eight orders in a log, in a queue and in a stream, and who reads what.
 
-Reading order: `orders` (the eight), `readers` (who takes from a place), `sides` (the three places), `experiment` (what
-the panel turns), `processes` (a publisher and a reader of their own), `reading` (what the lesson's cells leave out);
-`throughput_clients` and `throughput`, `costs_brokers` and `costs`, `choose`; then `plots` and `exercises`.
+Reading order: `orders` (the eight), `backends` (what a log and a queue have in common), `kafka` and `rabbitmq` (what
+they have not), `experiment` (what the panel sets), `processes` (a publisher and a reader of their own), `reading` (what
+the lesson's cells leave out); `throughput_clients` and `throughput`, `costs_brokers` and `costs`, `choose`; then
+`plots` and `exercises`.
 
 Over budget: it is two lessons; its second half is to become one of its own.
 """

@@ -6,19 +6,20 @@ Time, memory and disk are of this machine and this moment; the count of settings
 """
 
 import os
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import pika
 
 from labkit import lab
-from labkit.harness.progress import Progress, go_on
+from labkit.base.checkpoint import checkpoint
+from labkit.harness.kinds import Whole
+from labkit.harness.settings import experiment
 from labkit.lessons.log_and_queue.costs_brokers import KAFKA_NEEDS, Broker, course_settings, started
-from labkit.lessons.log_and_queue.throughput_clients import channel
+from labkit.lessons.log_and_queue.throughput_clients import Channel, Queue, Topic
 from labkit.measure.result import Measure, Result, plain
 from labkit.provision.model import NAMES
 
@@ -37,31 +38,25 @@ ROWS = {  # column of the run -> what it is, its unit
 NOT_HERE = "not measured here"
 
 
-def run(
-    n: int = 10_000,
-    size: int = 200,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
-) -> Result:
+@experiment
+def run(n: Annotated[int, Whole(1)] = 10_000, size: Annotated[int, Whole(1)] = 200) -> Result:
     """Start each broker, publish `n` events of `size` bytes to it, read them all, and look at it from outside.
 
     RabbitMQ keeps them in a quorum queue. Takes about 8 s. Where the lab's broker is not native (Docker, a cluster
     elsewhere), that broker is not measured: its columns are empty, and `not_measured` in the provenance says so.
     deliveries: one row a broker, the columns of ROWS. measures: `<broker>_<column>`.
-    Raises BrokerError when a broker does not start, CancelledError.
+    Raises BrokerError when a broker does not start, SettingError, CancelledError.
     """
-    if n < 1 or size < 1:
-        raise ValueError("n and size must be 1 or more")
     rows: list[dict[str, Any]] = []
     missing: list[str] = []
     for i, broker in enumerate(lab.running()):
-        go_on(cancelled, progress, i / 2, f"{NAMES[broker.broker]} starts …")
+        checkpoint(i / 2, f"{NAMES[broker.broker]} starts …")
         if broker.source == "native":
             rows.append({"broker": broker.broker, **_look(broker.broker, n, size)})
         else:
             missing.append(f"{NAMES[broker.broker]} {NOT_HERE}: it is {broker.source}")
     table = pd.DataFrame(rows, columns=["broker", *ROWS])
-    return Result(tell(table), table, measures(table), provenance=_provenance(n, size, missing))
+    return Result(summarize(table), table, measures(table), provenance=_provenance(n, size, missing))
 
 
 def _look(which: str, n: int, size: int) -> dict[str, float]:
@@ -82,8 +77,8 @@ def _look(which: str, n: int, size: int) -> dict[str, float]:
 
 def _filled(which: str, broker: Broker, n: int, size: int) -> dict[str, float]:
     before = broker.disk_mb()
-    parameters = pika.URLParameters(broker.client["url"]) if which == "rabbitmq" else None
-    made = channel("kafka" if which == "kafka" else "quorum", broker.client, parameters)
+    client = broker.client
+    made: Channel = Topic(client) if which == "kafka" else Queue(pika.URLParameters(client["url"]), "quorum")
     made.open()
     try:
         made.publish(bytes(size), n)
@@ -110,7 +105,7 @@ def measures(table: pd.DataFrame) -> dict[str, Measure]:
     }
 
 
-def tell(table: pd.DataFrame) -> str:
+def summarize(table: pd.DataFrame) -> str:
     """One sentence: who is simpler in what."""
     if len(table) < 2:
         return f"Nothing to compare: a broker was {NOT_HERE}."
@@ -124,9 +119,7 @@ def tell(table: pd.DataFrame) -> str:
 
 def ready(result: Result) -> dict[str, float]:
     """Who serves its first client after how many seconds, the sooner first. Only of brokers that were measured here."""
-    found = {
-        NAMES[str(row["broker"])]: float(row["start_s"]) for row in result.deliveries.to_dict("records")
-    }
+    found = {NAMES[str(row["broker"])]: float(row["start_s"]) for row in result.deliveries.to_dict("records")}
     return dict(sorted(found.items(), key=lambda one: one[1]))
 
 
@@ -148,11 +141,11 @@ def _of(result: Result, column: str) -> list[float]:
 
 def _provenance(n: int, size: int, missing: list[str]) -> Mapping[str, str]:
     course = course_settings()
-    told = {
+    about = {
         "brokers": lab.stamp(),
         "machine": f"one machine, {os.cpu_count()} cores",
         "load": f"{n:,} events of {size} bytes, read once",
         "settings": f"the course sets {course['kafka']} for Kafka and {course['rabbitmq']} for RabbitMQ",
         "not_measured": "; ".join(missing),
     }
-    return {name: words for name, words in told.items() if words}
+    return {name: words for name, words in about.items() if words}

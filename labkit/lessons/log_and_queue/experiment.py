@@ -1,22 +1,25 @@
 """Lesson 03: eight orders, a log and a queue, and up to four readers. Who reads what?
 
 The lesson's other parts: `orders` (the orders and the table), `processes` (a publisher that is gone, a reader that is
-killed), `reading` (what lies in a topic).
+killed), `reading` (what is in a topic). Built in: notebooks/03_log_and_queue.ipynb
 """
 
-import threading
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
+from typing import Annotated
 
 from labkit import lab
-from labkit.base.errors import BrokerError, NotInTimeError
+from labkit.base import wait
+from labkit.base.checkpoint import checkpoint
+from labkit.base.errors import BrokerError
 from labkit.events.trace import Trace
-from labkit.harness.clearing import cleared
-from labkit.harness.progress import Progress, go_on
+from labkit.harness.kinds import Each, Flag, OneOf, Whole
+from labkit.harness.settings import experiment
+from labkit.lessons.log_and_queue.backends import TIMEOUT_S, Backend, Reader
+from labkit.lessons.log_and_queue.kafka import Topic
 from labkit.lessons.log_and_queue.orders import AGAIN, DEAD, Read, eight, table
-from labkit.lessons.log_and_queue.readers import Reader, works
-from labkit.lessons.log_and_queue.sides import PATIENCE_S, Queue, Side, Stream, Topic
+from labkit.lessons.log_and_queue.rabbitmq import Queue, Stream
 from labkit.measure.result import Measure, Result
 
 KINDS = ("kafka", "queue", "stream")
@@ -26,18 +29,18 @@ TROUBLES = (NONE, SLOW, DIES, FAILS)
 LATE, FAILING = "late", 3
 WORK_S = 0.05  # seconds that a slow reader needs for one order
 _NAMES = {"kafka": "Kafka", "rabbitmq": "the queue", "stream": "the stream"}
+_PAIRS = {"Kafka | queue": ("kafka", "queue"), "Kafka | stream": ("kafka", "stream"), "all three": KINDS}
 
 
+@experiment
 def run(
-    kinds: Sequence[str] = ("kafka", "queue"),
-    readers: int = 2,
-    arrangement: str = SHARE,
-    late: bool = True,
-    partitions: int = 2,
-    prefetch: int = 4,
-    trouble: str = NONE,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
+    kinds: Annotated[Sequence[str], Each(OneOf(KINDS), control=_PAIRS)] = ("kafka", "queue"),
+    readers: Annotated[int, Whole(1, 8, control=(1, 4))] = 2,
+    arrangement: Annotated[str, OneOf((SHARE, COPY))] = SHARE,
+    late: Annotated[bool, Flag()] = True,
+    partitions: Annotated[int, Whole(1, 64, control=(1, 4))] = 2,
+    prefetch: Annotated[int, Whole(1, 1000, control=(1, 8))] = 4,
+    trouble: Annotated[str, OneOf(TROUBLES)] = NONE,
 ) -> Result:
     """Publish the eight orders to each of `kinds`, and let all readers read, until everything is done.
 
@@ -46,81 +49,86 @@ def run(
     prefetch: of the queue. trouble: one of TROUBLES; who dies stays dead, and the others that share with it go on with
     its order; one that shares with nobody is started again, as a reader of its own (AGAIN behind its name).
     Takes about 1 s per kind. deliveries: one row per reader and order, also those that were not read (`orders.table`).
-    Raises ValueError for a word that is none of these.
+    Raises SettingError, BrokerError, NotInTimeError.
     """
-    _check(kinds, readers, arrangement, trouble)
-    trace = Trace()
-    names = [f"reader {i + 1}" for i in range(readers)]
-    sides = [_side(kind, trace, arrangement == SHARE, partitions, prefetch) for kind in kinds]
-    rounds = [_Round(side, trouble) for side in sides]
+    trace, share = Trace(), arrangement == SHARE
+    brokers = lab.brokers({"kafka" if kind == "kafka" else "rabbitmq" for kind in kinds})
+
+    def backend(kind: str) -> Backend:
+        if kind == "kafka":
+            return Topic(brokers.kafka_config(), trace, share, partitions)
+        parameters = brokers.rabbitmq_parameters()
+        return Queue(parameters, trace, share, prefetch) if kind == "queue" else Stream(parameters, trace)
+
+    rounds = [_Round(backend(kind), trouble) for kind in kinds]
     with ExitStack() as end:
-        for clear in (*(side.delete for side in sides), *(one.close for one in rounds)):  # the last one first
-            end.enter_context(cleared(clear))
-        _read(rounds, names, progress, cancelled)
-        go_on(cancelled, progress, 0.8, "the late reader comes …")
-        reads = [read for one in rounds for read in (*one.reads, *([one.side.late(LATE)] if late else []))]
-    return _result(reads, trace, arrangement, partitions, prefetch, trouble)
+        for one in rounds:
+            end.enter_context(one.backend.made())
+            end.callback(one.close)
+        _read(rounds, [f"reader {i + 1}" for i in range(readers)])
+        checkpoint(0.8, "the late reader comes …")
+        reads = [read for one in rounds for read in (*one.reads, *([one.backend.late(LATE)] if late else []))]
+    looks = dict.fromkeys(read.broker for read in reads)
+    about = {
+        "brokers": brokers.stamp,
+        "how": _how(share, looks),
+        "settings": f"{partitions} partition{'s' * (partitions > 1)}, prefetch {prefetch}",
+        **({"trouble": trouble} if trouble != NONE else {}),
+    }
+    deliveries = table(reads)
+    measures = {
+        f"{read.broker}_{read.reader.replace(' ', '_')}_read": Measure(len(set(read.seqs)), "orders") for read in reads
+    }
+    measures["again"] = Measure(int((deliveries["times"] > 1).sum()), "orders")
+    measures["dead"] = Measure(int((deliveries["end"] == DEAD).sum()), "orders")
+    return Result(_sentence(reads, looks), deliveries, measures, provenance=about, trace=trace)
 
 
-def _read(
-    rounds: "Sequence[_Round]", names: Sequence[str], progress: Progress | None, cancelled: threading.Event | None
-) -> None:
+def _read(rounds: "Sequence[_Round]", names: Sequence[str]) -> None:
     """Open everything, publish everywhere, and let all readers work in the same moments. Then they leave."""
     orders = eight()
     for i, one in enumerate(rounds):
-        go_on(cancelled, progress, i / len(rounds) / 2, f"{len(names)} readers join …")
+        checkpoint(i / len(rounds) / 2, f"{len(names)} readers join …")
         one.open(names)
     for one in rounds:
-        one.side.publish(orders)
-    go_on(cancelled, progress, 0.5, "eight orders are read …")
-    end_s = time.monotonic() + PATIENCE_S
-    at_work = list(rounds)
-    while at_work:
-        go_on(cancelled)
-        at_work = [one for one in at_work if not one.step({order.seq for order in orders})]
-        if time.monotonic() > end_s:
-            raise NotInTimeError(f"{_NAMES[at_work[0].side.look]} was not read within {PATIENCE_S:g} s.", _CURE)
+        one.backend.publish(orders)
+    checkpoint(0.5, "eight orders are read …")
+    at_work, seqs = list(rounds), {order.seq for order in orders}
+
+    def nothing_is_left() -> bool:
+        at_work[:] = [one for one in at_work if not one.step(seqs)]
+        return not at_work
+
+    wait.until(nothing_is_left, TIMEOUT_S, "everything is read and answered", every_s=0)
     for one in rounds:
         one.close()
-        one.side.buried(sum(len(read.dead) for read in one.reads))
-
-
-def _check(kinds: Sequence[str], readers: int, arrangement: str, trouble: str) -> None:
-    if isinstance(kinds, str) or not kinds or not set(kinds) <= set(KINDS):
-        raise ValueError(f"kinds is {kinds!r}; it must be some of {', '.join(KINDS)}, in a list")
-    if not 1 <= readers <= 8:
-        raise ValueError(f"readers is {readers}; it must be 1 to 8")
-    for name, value, known in (("arrangement", arrangement, (SHARE, COPY)), ("trouble", trouble, TROUBLES)):
-        if value not in known:
-            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
-
-
-def _side(kind: str, trace: Trace, share: bool, partitions: int, prefetch: int) -> Side:
-    if kind == "kafka":
-        return Topic(lab.kafka_config(), trace, share, partitions)
-    if kind == "queue":
-        return Queue(lab.rabbitmq_parameters(), trace, share, prefetch)
-    return Stream(lab.rabbitmq_parameters(), trace)
+        one.backend.wait_for_dead_letters(sum(len(read.dead) for read in one.reads))
 
 
 class _Round:
-    """All readers of one side, asked in turn until everything is read and answered."""
+    """All readers of one backend, asked in turn until everything is read and answered."""
 
-    def __init__(self, side: Side, trouble: str) -> None:
-        self.side, self.trouble = side, trouble
+    def __init__(self, backend: Backend, trouble: str) -> None:
+        self.backend, self.trouble = backend, trouble
         self.readers: list[Reader] = []
         self.reads: list[Read] = []
         self.dead: list[Read] = []  # of readers that have died: at most one
+        self.busy_until_s = 0.0  # the slow reader works on an order until then
 
     def open(self, names: Sequence[str]) -> None:
-        self.readers = self.side.open(names)
+        self.readers = self.backend.open(names)
         self.reads = [reader.read for reader in self.readers]
 
     def step(self, orders: set[int]) -> bool:
         """Ask each reader once. True: everything is read and answered."""
         for reader in list(self.readers):
             self._turn(reader)
-        return self._through(orders)
+        alive = [read for read in self.reads if read not in self.dead]
+        settled = [set(read.seqs) - read.unsaid | read.dead for read in alive]
+        if self.backend.shares:
+            return set().union(*settled) == orders
+        passed_over = [read.unsaid & set(read.seqs) if self.backend.look == "stream" else set() for read in alive]
+        return all(mine | passed == orders for mine, passed in zip(settled, passed_over, strict=True))
 
     def close(self) -> None:
         readers, self.readers = self.readers, []
@@ -128,20 +136,10 @@ class _Round:
             with suppress(BrokerError):
                 reader.close()
 
-    def _through(self, orders: set[int]) -> bool:
-        alive = [read for read in self.reads if read not in self.dead]
-        settled = [set(read.seqs) - read.unsaid | read.dead for read in alive]
-        passed = [read.unsaid & set(read.seqs) for read in alive if self.side.look == "stream"]
-        if self.side.shares:
-            return set().union(*settled) == orders
-        return all(mine | passed[i] == orders if passed else mine == orders for i, mine in enumerate(settled))
-
     def _turn(self, reader: Reader) -> None:
         first = reader.read is self.reads[0]
-        if time.monotonic() < reader.busy_until_s:
-            return
-        seq = reader.take()
-        if seq is None:
+        slow = first and self.trouble == SLOW
+        if (slow and time.monotonic() < self.busy_until_s) or (seq := reader.take()) is None:
             return
         if self.trouble == DIES and first:
             self._die(reader)
@@ -151,7 +149,7 @@ class _Round:
         else:
             reader.done()
             reader.read.unsaid.discard(seq)
-            works(reader, WORK_S if self.trouble == SLOW and first else 0)
+            self.busy_until_s = time.monotonic() + WORK_S if slow else self.busy_until_s
 
     def _die(self, reader: Reader) -> None:
         """It has read, and is gone before it said so. Whoever shares with it goes on; or else it is started again."""
@@ -160,46 +158,21 @@ class _Round:
         self.dead.append(before)
         self.readers.remove(reader)
         reader.close()
-        if not (self.side.shares and self.readers):
-            again = self.side.again(before.reader + AGAIN)
+        if not (self.backend.shares and self.readers):
+            again = self.backend.again(before.reader + AGAIN)
             self.readers.append(again)
             self.reads.insert(1, again.read)
 
 
-_CURE = "look at `python -m labkit status`; a very busy machine may need a second try"
-
-
-def _result(
-    reads: Sequence[Read], trace: Trace, arrangement: str, partitions: int, prefetch: int, trouble: str
-) -> Result:
-    deliveries = table(reads)
-    measures = {
-        f"{read.broker}_{read.reader.replace(' ', '_')}_read": Measure(len(set(read.seqs)), "orders") for read in reads
-    }
-    again = int((deliveries["times"] > 1).sum())
-    measures["again"] = Measure(again, "orders")
-    measures["dead"] = Measure(int((deliveries["end"] == DEAD).sum()), "orders")
-    looks = dict.fromkeys(read.broker for read in reads)
-    parts = [
-        ", ".join(f"{read.reader}: {len(set(read.seqs))}" for read in reads if read.broker == look) for look in looks
-    ]
-    text = ", ".join(f"{_NAMES[look]} ({part})" for look, part in zip(looks, parts, strict=True))
-    about = {
-        "brokers": lab.stamp(),
-        "how": _how(arrangement, looks),
-        "settings": f"{partitions} partition{'s' * (partitions > 1)}, prefetch {prefetch}",
-        "trouble": trouble if trouble != NONE else "",
-    }
-    return Result(
-        f"Read of 8 orders: {text}.",
-        deliveries,
-        measures,
-        provenance={k: v for k, v in about.items() if v},
-        trace=trace,
+def _sentence(reads: Sequence[Read], looks: Iterable[str]) -> str:
+    parts = (
+        f"{_NAMES[look]} ({', '.join(f'{one.reader}: {len(set(one.seqs))}' for one in reads if one.broker == look)})"
+        for look in looks
     )
+    return f"Read of 8 orders: {', '.join(parts)}."
 
 
-def _how(arrangement: str, looks: Iterable[str]) -> str:
-    if arrangement == COPY:
+def _how(share: bool, looks: Iterable[str]) -> str:
+    if not share:
         return "a copy for each reader"
     return "readers share, except the stream's" if "stream" in looks else "readers share"

@@ -6,18 +6,20 @@ round, so that all of them meet the same noise of the machine.
 
 import gc
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import product
+from typing import Annotated
 
 import pandas as pd
-import pika
 
+from labkit import lab
+from labkit.base.checkpoint import checkpoint
+from labkit.base.errors import SettingError
 from labkit.brokers.rabbitmq.bare import WINDOW
-from labkit.harness.progress import Progress, go_on
-from labkit.harness.shop import Brokers
-from labkit.lessons.log_and_queue.throughput_clients import Channel, channel
+from labkit.harness.kinds import Each, OneOf, Whole
+from labkit.harness.settings import experiment
+from labkit.lessons.log_and_queue.throughput_clients import Channel, Queue, Topic
 from labkit.measure.result import Measure, Result, plain
 
 KINDS = ("kafka", "quorum", "stream")  # "classic" is the fourth that can be asked for
@@ -32,14 +34,12 @@ FEWEST = 200  # events a measurement; of large ones there are fewer, or they wou
 _BYTES = 1000  # the budget: so many bytes for each of the `n` events
 
 
+@experiment
 def run(
-    sizes: Sequence[int] = (200, 2000, 20_000),
-    n: int = 4000,
-    rounds: int = 3,
-    kinds: Sequence[str] = KINDS,
-    brokers: Brokers | None = None,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
+    sizes: Annotated[Sequence[int], Each(Whole(1))] = (200, 2000, 20_000),
+    n: Annotated[int, Whole(FEWEST)] = 4000,
+    rounds: Annotated[int, Whole(1)] = 3,
+    kinds: Annotated[Sequence[str], Each(OneOf(NAMES))] = KINDS,
 ) -> Result:
     """Publish and consume events of each size (bytes) through a topic, queues and a stream of this run's own.
 
@@ -48,25 +48,23 @@ def run(
     deliveries: a row per kind, size and round: kind, size_b, round, n, publish_per_s, consume_per_s (events a second),
     publish_mb_s, consume_mb_s (10^6 bytes a second of what is in the events).
     measures: `<kind>_<size>_publish` and `_consume`: medians of the rounds; `factor_<size>`: how many times as many
-    events Kafka takes as the quorum queue. Raises BrokerError, NotInTimeError, ValueError.
+    events Kafka takes as the quorum queue. Raises SettingError, BrokerError, NotInTimeError.
     """
-    if n < FEWEST or rounds < 1 or not sizes or min(sizes) < 1 or not kinds:
-        raise ValueError(f"n must be {FEWEST} or more; rounds, sizes and their number, and kinds 1 or more")
-    brokers = brokers or Brokers.of_lab()
+    brokers = lab.brokers({"kafka" if kind == "kafka" else "rabbitmq" for kind in kinds})
     rows: list[dict[str, object]] = []
     with ExitStack() as last:
-        go_on(cancelled, progress, 0, "everything warms up …")
+        checkpoint(0, "everything warms up …")
         channels = _open(kinds, brokers, last)
         for made in channels.values():
             _measure(made, bytes(min(sizes)), FEWEST)
         steps = list(_steps(rounds, sizes, kinds))
         for i, (number, size, kind) in enumerate(steps):
-            go_on(cancelled, progress, i / len(steps), f"round {number} of {rounds}: {size:,} bytes, {kind} …")
+            checkpoint(i / len(steps), f"round {number} of {rounds}: {size:,} bytes, {kind} …")
             row = {"kind": kind, "size_b": size, "round": number}
             rows.append(row | _measure(channels[kind], bytes(size), events(n, size)))
     table = pd.DataFrame(rows)
     numbers = medians(table)
-    return Result(tell(table), table, numbers, provenance=_provenance(brokers, n, rounds, kinds))
+    return Result(summarize(table), table, numbers, provenance=_provenance(brokers, n, rounds, kinds))
 
 
 def events(n: int, size: int) -> int:
@@ -74,11 +72,12 @@ def events(n: int, size: int) -> int:
     return max(FEWEST, min(n, n * _BYTES // size))
 
 
-def _open(kinds: Sequence[str], brokers: Brokers, last: ExitStack) -> dict[str, Channel]:
-    parameters = pika.URLParameters(brokers.rabbitmq)
-    channels = {}
+def _open(kinds: Sequence[str], brokers: lab.Brokers, last: ExitStack) -> dict[str, Channel]:
+    channels: dict[str, Channel] = {}
     for kind in dict.fromkeys(kinds):
-        channels[kind] = made = channel(kind, brokers.kafka, parameters)
+        of_kafka = kind == "kafka"
+        made = Topic(brokers.kafka_config()) if of_kafka else Queue(brokers.rabbitmq_parameters(), kind)
+        channels[kind] = made
         last.callback(made.close)
         made.open()
     return channels
@@ -122,17 +121,18 @@ def medians(table: pd.DataFrame) -> dict[str, Measure]:
 def ranked(result: Result, size: int, what: str = "publish") -> str:
     """One sentence: the medians of events of this size (bytes), the quickest kind first. what: publish or consume.
 
-    Raises ValueError when no events of this size were measured.
+    Raises SettingError when no events of this size were measured.
     """
     rows = result.deliveries[result.deliveries["size_b"] == size]
     if rows.empty:
-        raise ValueError(f"no events of {size} bytes were measured")
+        sizes = ", ".join(map(str, result.deliveries["size_b"].unique()))
+        raise SettingError(f"No events of {size} bytes were measured.", f"take one of: {sizes}")
     middle = rows.groupby("kind")[f"{what}_per_s"].median().sort_values(ascending=False)
     done = "consumed and acknowledged" if what == "consume" else "published and confirmed"
     return f"Events of {size:,} bytes, {done}, a second: {_rates(middle)}."
 
 
-def tell(table: pd.DataFrame) -> str:
+def summarize(table: pd.DataFrame) -> str:
     """One sentence: what each takes of the smallest events."""
     smallest = int(table["size_b"].min())
     small = table[table["size_b"] == smallest].groupby("kind", sort=False)["publish_per_s"].median()
@@ -143,7 +143,7 @@ def _rates(middle: "pd.Series[float]") -> str:
     return ", ".join(f"{NAMES[str(kind)]} {plain(float(f'{rate:.2g}'))}" for kind, rate in middle.items())
 
 
-def _provenance(brokers: Brokers, n: int, rounds: int, kinds: Sequence[str]) -> dict[str, str]:
+def _provenance(brokers: lab.Brokers, n: int, rounds: int, kinds: Sequence[str]) -> dict[str, str]:
     rabbit = set(kinds) - {"kafka"}
     clients = [CLIENTS["kafka"]] * ("kafka" in kinds) + [CLIENTS["rabbitmq"]] * bool(rabbit)
     return {

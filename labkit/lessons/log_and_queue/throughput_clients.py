@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import confluent_kafka as ck
 import pika
 
-from labkit.base import wait
+from labkit.base import patience, wait
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.base.names import fresh
 from labkit.brokers import kafka, rabbitmq
@@ -23,14 +23,13 @@ from labkit.brokers.rabbitmq import topology
 from labkit.brokers.rabbitmq.bare import WINDOW, Window
 
 BATCH = 500
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 _CURE = "look at `python -m labkit status`; a very busy machine may need fewer events"
 _NO_COORDINATOR_YET = (
     ck.KafkaError.NOT_COORDINATOR,
     ck.KafkaError.COORDINATOR_NOT_AVAILABLE,
     ck.KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
 )
-QUEUE_TYPES = ("quorum", "classic", "stream")
 
 
 class Channel(Protocol):
@@ -58,44 +57,44 @@ class Topic:
         kafka.create_topics(self.config, {self.name: 1})
 
     def publish(self, body: bytes, n: int) -> float:
-        producer, refused = self.producer, list[str]()
+        producer, refused, timeout_s = self.producer, list[str](), patience.seconds(TIMEOUT_S)
 
-        def told(error: ck.KafkaError | None, _message: ck.Message) -> None:
+        def answered(error: ck.KafkaError | None, _message: ck.Message) -> None:
             if error is not None:
                 refused.append(error.str())
 
         def began(error: ck.KafkaError | None, message: ck.Message) -> None:
-            told(error, message)
+            answered(error, message)
             self.first = (message.offset() or 0) + 1
 
         producer.produce(self.name, body, on_delivery=began)
-        producer.flush(PATIENCE_S)  # a producer's first event waits half a second for the producer's id
+        producer.flush(timeout_s)  # a producer's first event waits half a second for the producer's id
         begin, produce, name = time.perf_counter(), producer.produce, self.name
         for _ in range(n):
             while True:
                 try:
-                    produce(name, body, on_delivery=told)
+                    produce(name, body, on_delivery=answered)
                     break
                 except BufferError:  # the window is full
-                    producer.poll(PATIENCE_S)
-        left = producer.flush(PATIENCE_S)
+                    producer.poll(timeout_s)
+        left = producer.flush(timeout_s)
         took = time.perf_counter() - begin
         if left or refused:
             raise BrokerError(f"Kafka did not take all events: {(refused or ['not all were confirmed'])[0]}.", _CURE)
         return took
 
     def consume(self, n: int) -> float:
-        consumer = bare.consumer(self.config)
+        consumer, timeout_s = bare.consumer(self.config), patience.seconds(TIMEOUT_S)
         try:
             place = ck.TopicPartition(self.name, 0, self.first)
             # When it begins it is connected, and knows who keeps its offsets, and who leads the partition.
-            wait.until(lambda: _coordinated(consumer, place), PATIENCE_S, "Kafka keeps the offsets of a new group")
-            consumer.list_topics(self.name, PATIENCE_S)
+            wait.until(lambda: _coordinated(consumer, place), TIMEOUT_S, "Kafka keeps the offsets of a new group")
+            consumer.list_topics(self.name, timeout_s)
             begin = time.perf_counter()
             consumer.assign([place])
             got = 0
             while got < n:
-                messages = consumer.consume(min(BATCH, n - got), PATIENCE_S)  # it waits for all of them
+                messages = consumer.consume(min(BATCH, n - got), timeout_s)  # it waits for all of them
                 _check(messages, got, n)
                 got += len(messages)
                 consumer.commit(message=messages[-1], asynchronous=True)
@@ -165,14 +164,14 @@ class _Consumer:
     def __init__(self, parameters: pika.ConnectionParameters, queue: str, n: int, arguments: dict[str, Any]) -> None:
         self.queue, self.n, self.arguments, self.got = queue, n, arguments, 0
         self.took: float | None = None
-        self.trouble = f"no more came within {PATIENCE_S:g} s"
+        self.trouble = f"no more came within {patience.seconds(TIMEOUT_S):g} s"
         self.connection = pika.SelectConnection(
             parameters,
             on_open_callback=lambda connection: connection.channel(on_open_callback=self._opened),
             on_open_error_callback=self._ended,
             on_close_callback=self._ended,
         )
-        self.connection.ioloop.call_later(PATIENCE_S, self.connection.close)
+        self.connection.ioloop.call_later(patience.seconds(TIMEOUT_S), self.connection.close)
 
     def _opened(self, channel: Any) -> None:
         self.channel = channel
@@ -205,7 +204,7 @@ class _Consumer:
 def _coordinated(consumer: ck.Consumer, place: ck.TopicPartition) -> bool:
     """Whether there is a broker that keeps this group's offsets: a Kafka that has just started has none yet."""
     try:
-        consumer.committed([place], PATIENCE_S)
+        consumer.committed([place], patience.seconds(TIMEOUT_S))
     except ck.KafkaException as error:
         if error.args[0].code() in _NO_COORDINATOR_YET:
             return False
@@ -215,15 +214,8 @@ def _coordinated(consumer: ck.Consumer, place: ck.TopicPartition) -> bool:
 
 def _check(messages: list[ck.Message], got: int, n: int) -> None:
     if not messages:
-        raise NotInTimeError(f"Kafka gave {got} of {n} events, and no more within {PATIENCE_S:g} s.", _CURE)
+        raise NotInTimeError(
+            f"Kafka gave {got} of {n} events, and no more within {patience.seconds(TIMEOUT_S):g} s.", _CURE
+        )
     if (error := messages[0].error()) is not None:
         raise BrokerError(f"Kafka gave no events: {error.str()}.", _CURE)
-
-
-def channel(kind: str, config: Mapping[str, Any], parameters: pika.ConnectionParameters) -> Channel:
-    """A fresh channel. kind: "kafka", or one of QUEUE_TYPES. Raises ValueError for another word."""
-    if kind == "kafka":
-        return Topic(config)
-    if kind in QUEUE_TYPES:
-        return Queue(parameters, kind)
-    raise ValueError(f"kind is {kind!r}; it must be one of kafka, {', '.join(QUEUE_TYPES)}")

@@ -1,14 +1,18 @@
 """Lesson 03: what each broker costs to run, and the table that helps to choose."""
 
 import math
+from pathlib import Path
 
+import confluent_kafka as ck
 import pandas as pd
 import pytest
+from own_broker import left_behind
 
 from labkit import lab
 from labkit.base import settings, wait
-from labkit.base.errors import BrokerError, NotInTimeError
+from labkit.base.errors import BrokerError, SettingError
 from labkit.brokers import kafka
+from labkit.brokers.kafka import bare
 from labkit.lessons.log_and_queue import choose, costs, costs_brokers
 from labkit.lessons.log_and_queue.costs_brokers import KAFKA_NEEDS
 from labkit.lessons.log_and_queue.plots import costs as plot
@@ -28,7 +32,7 @@ def test_both_brokers_are_measured_and_nothing_of_them_is_left(result):
     rows = result.deliveries.set_index("broker")
     assert set(rows.index) == {broker.broker for broker in lab.running() if broker.source == "native"}
     assert (rows[["start_s", "memory_mb", "memory_used_mb", "processes", "disk_mb"]] > 0).all(axis=None)
-    assert not list((settings.read().home / "work").glob("broker-*"))
+    assert not left_behind()
 
 
 def test_kafka_needs_settings_and_rabbitmq_none(result):
@@ -45,25 +49,30 @@ def works(lines: list[str], tmp_path) -> bool:
     except BrokerError:
         return False
     try:
-        config = started.running.client | {"topic.metadata.refresh.interval.ms": "200"}
-        kafka.create_topics(config, {"orders": 1})
-        return group_answers(config)
+        kafka.create_topics(started.running.client, {"orders": 1})
+        (log,) = (tmp_path / "log").glob("kafka-*.log")
+        return keeps_offsets(started.running.client, log)
     finally:
         started.stop()
 
 
-def group_answers(config: dict[str, str]) -> bool:
-    def answered() -> bool:
+def keeps_offsets(config: dict[str, str], log: Path) -> bool:
+    """Whether the group's offsets can be asked for. A Kafka that can never keep them says so in its log."""
+    consumer = bare.consumer(config)
+
+    def kept() -> str:
+        if "__consumer_offsets with error 'INVALID_REPLICATION_FACTOR'" in log.read_text():
+            return "never"
         try:
-            kafka.group_position(config, "inventory", "orders")
-        except BrokerError:  # its coordinator is not there yet, or never will be
-            return False
-        return True
+            consumer.committed([ck.TopicPartition("orders", 0)], timeout=1)
+        except ck.KafkaException:  # its coordinator is not there yet
+            return ""
+        return "yes"
 
     try:
-        return wait.until(answered, 15, "the group's offsets can be asked for")
-    except NotInTimeError:
-        return False
+        return wait.until(kept, 30, "Kafka keeps a group's offsets, or says why not") == "yes"
+    finally:
+        consumer.close()
 
 
 def test_kafka_works_with_the_settings_it_needs(tmp_path):
@@ -81,7 +90,7 @@ def test_settings_are_counted_without_comments_and_empty_lines():
 
 
 def test_a_run_that_measures_nothing_is_refused():
-    with pytest.raises(ValueError, match="1 or more"):
+    with pytest.raises(SettingError, match="at least 1"):
         costs.run(n=0)
 
 

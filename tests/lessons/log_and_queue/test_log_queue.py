@@ -9,7 +9,8 @@ import pytest
 from confluent_kafka import Producer
 
 from labkit import lab
-from labkit.base.errors import BrokerError
+from labkit.base.checkpoint import reporting
+from labkit.base.errors import BrokerError, SettingError
 from labkit.base.names import fresh
 from labkit.brokers import kafka
 from labkit.brokers.rabbitmq import topology
@@ -124,15 +125,15 @@ def test_the_trace_has_every_step_of_every_delivery() -> None:
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"kinds": ["kafak"]}, "kafka, queue, stream"),
-        ({"kinds": "kafka"}, "in a list"),
-        ({"readers": 0}, "1 to 8"),
-        ({"arrangement": "both"}, "share, copy"),
+        ({"kinds": ["kafak"]}, "kafka; queue; stream"),
+        ({"kinds": "kafka"}, "must be a list"),
+        ({"readers": 0}, "from 1 to 8"),
+        ({"arrangement": "both"}, "share; copy"),
         ({"trouble": "fire"}, "order 3 always fails"),
     ],
 )
 def test_a_wrong_word_is_refused_with_the_right_ones(wrong: dict[str, Any], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(SettingError, match=named):
         log_and_queue.run(**wrong)
 
 
@@ -144,8 +145,8 @@ def test_cancel_ends_the_run_and_nothing_of_it_stays() -> None:
         if done and done >= 0.5:
             cancelled.set()
 
-    with pytest.raises(CancelledError):
-        log_and_queue.run(progress=progress, cancelled=cancelled)
+    with pytest.raises(CancelledError), reporting(progress, cancelled):
+        log_and_queue.run()
     assert cancelled.is_set()
     assert _queues() == before
 

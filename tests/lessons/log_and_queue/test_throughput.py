@@ -10,12 +10,12 @@ import pytest
 
 from labkit import lab
 from labkit.base import ports
-from labkit.base.errors import BrokerError
+from labkit.base.checkpoint import reporting
+from labkit.base.errors import BrokerError, SettingError
 from labkit.brokers.rabbitmq import topology
-from labkit.harness.shop import Brokers
 from labkit.lessons.log_and_queue import throughput, throughput_clients
 from labkit.lessons.log_and_queue.plots import throughput as plot
-from labkit.lessons.log_and_queue.throughput_clients import Queue, Topic, channel
+from labkit.lessons.log_and_queue.throughput_clients import Queue, Topic
 from labkit.measure.result import Result
 from labkit.plots import style
 
@@ -48,7 +48,7 @@ def test_who_begins_changes_from_round_to_round():
 
 @pytest.mark.parametrize("kind", ALL)
 def test_what_is_published_is_stored_and_what_is_consumed_is_answered_for(kind):
-    made = channel(kind, lab.kafka_config(), lab.rabbitmq_parameters())
+    made = Topic(lab.kafka_config()) if kind == "kafka" else Queue(lab.rabbitmq_parameters(), kind)
     made.open()
     try:
         for _ in range(2):
@@ -118,7 +118,7 @@ def test_the_kinds_are_ranked_from_the_quickest_to_the_slowest():
         "a second: RabbitMQ's stream 600, Kafka 500, RabbitMQ's quorum queue 100."
     )
     assert "consumed and acknowledged" in throughput.ranked(one, 100, "consume")
-    with pytest.raises(ValueError, match="no events of 7 bytes"):
+    with pytest.raises(SettingError, match="No events of 7 bytes"):
         throughput.ranked(one, 7)
 
 
@@ -159,8 +159,8 @@ def test_a_run_that_is_cancelled_stops_and_leaves_nothing():
         if "round 1" in words:
             stop.set()
 
-    with pytest.raises(CancelledError):
-        throughput.run(**QUICK, progress=progress, cancelled=stop)
+    with pytest.raises(CancelledError), reporting(progress, stop):
+        throughput.run(**QUICK)
     assert any("round 1" in words for words in seen)
 
 
@@ -168,8 +168,8 @@ def test_a_run_that_is_cancelled_stops_and_leaves_nothing():
     "wrong", [{"n": 10}, {"rounds": 0}, {"sizes": ()}, {"sizes": (0,)}, {"kinds": ()}, {"kinds": ("pigeon",)}]
 )
 def test_a_run_of_nothing_is_refused(wrong):
-    with pytest.raises(ValueError, match="must be"):
-        throughput.run(**{**QUICK, **wrong}, brokers=Brokers.of_lab())
+    with pytest.raises(SettingError, match="|".join(wrong)):
+        throughput.run(**{**QUICK, **wrong})
 
 
 def drawn(rates: dict[str, tuple[float, ...]], sizes: tuple[int, ...] = (100, 5000), **options) -> style.Picture:
