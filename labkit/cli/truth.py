@@ -33,10 +33,12 @@ def run(args: argparse.Namespace) -> int:
         _print(_chosen(grid.committed(), args), list(grid.versions().values()))
         return 0
     from labkit import lab, truth
+    from labkit.base.checkpoint import reporting
 
     lab.start()
     try:
-        result = truth.run(args.only, args.backends, progress=_progress)
+        with reporting(_progress):
+            result = truth.run(args.only, args.backends)
         brokers = grid.versions_of(lab.running())
     finally:
         lab.stop()
@@ -62,8 +64,8 @@ def _chosen(answers: "Sequence[Answer]", args: argparse.Namespace) -> "list[Answ
     return [one for one in answers if one.question in only and one.backend in backends]
 
 
-def _progress(share: float, words: str) -> None:
-    if sys.stderr.isatty():
+def _progress(share: float | None, words: str) -> None:
+    if share is not None and sys.stderr.isatty():
         print(f"\r{share:4.0%}  {words[:100]:<100}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
 
 

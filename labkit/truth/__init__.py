@@ -1,7 +1,8 @@
 """Floor 7: the broker truth table. The same questions to every broker, each answered by trying it.
 
 Reading order: `questions` (what is asked), `cases` (what one try leaves behind), `judges` (rows in, yes or no out),
-`answer`, then the probes (`kafka_*`, `rabbitmq_*`, `outage`), `asking` and `grid`. `standin` refuses the stand-in.
+`answer`, then the probes (`kafka_*`, `rabbitmq_*`, `worker`,
+`lost_answer`, `outage`), `tasks`, `asking` and `grid`. `standin` refuses the stand-in.
 
 From a lesson: `truth.committed()` are the answers kept in this folder, `truth.run([...])` asks again, and lesson 03
 draws them: `plots.truth.grid(truth.committed(), truth.texts(), truth.stamp())`.

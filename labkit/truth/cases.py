@@ -11,7 +11,7 @@ GIVEN_BACK = "given back"  # by its consumer, before it was handled: nacked, or 
 KILLED = "killed"  # a consumer or a broker, by `kill -9`
 STARTED = "started"  # the broker again, on the data it had
 MARK = "mark"  # key of an event that only shows how far a reader has come
-PATIENCE_S = 20.0  # how long a broker may take for one step on a very busy machine
+TIMEOUT_S = 20.0  # that a broker may take for one step; `patience.seconds` of it where `wait.until` does not wait
 
 
 class NoEvidenceError(LabError):
@@ -67,6 +67,6 @@ def of(rows: tuple[Row, ...], what: str, who: str | None = None) -> Iterator[Row
 
 
 __all__ = [
-    "ACKED", "CONFIRMED", "FAILED", "GIVEN_BACK", "HANDLED", "KILLED", "MARK", "PATIENCE_S", "PUBLISHED", "RECEIVED",
-    "STARTED", "Case", "NoEvidenceError", "Notes", "Row", "mark", "of", "orders",
+    "ACKED", "CONFIRMED", "FAILED", "GIVEN_BACK", "HANDLED", "KILLED", "MARK", "PUBLISHED", "RECEIVED", "STARTED",
+    "TIMEOUT_S", "Case", "NoEvidenceError", "Notes", "Row", "mark", "of", "orders",
 ]  # fmt: skip

@@ -6,22 +6,22 @@ from contextlib import ExitStack, closing
 import confluent_kafka as ck
 
 from labkit.base.names import fresh
-from labkit.truth import victim
+from labkit.truth import worker
 from labkit.truth.cases import CONFIRMED, GIVEN_BACK, HANDLED, Case, of, orders
 from labkit.truth.judges import FAST, FIRST, LATE, ONE, SECOND, SLOW
-from labkit.truth.kafka_hands import KafkaHands
+from labkit.truth.kafka_steps import KafkaSteps
 
 N = 32
 
 
-def key_order(kafka: KafkaHands) -> Iterator[Case]:
+def key_order(kafka: KafkaSteps) -> Iterator[Case]:
     topic = kafka.topic()
     kafka.send(topic, orders(N, keys=8))
     kafka.read(topic, ONE, N)
     yield kafka.case("with the key in the event, over four partitions, read by one consumer", "with a key")
 
 
-def total_order(kafka: KafkaHands) -> Iterator[Case]:
+def total_order(kafka: KafkaSteps) -> Iterator[Case]:
     topic = kafka.topic()
     kafka.send(topic, orders(N, keys=8), partition=0)
     kafka.read(topic, ONE, N)
@@ -32,7 +32,7 @@ def total_order(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("over four partitions")
 
 
-def two_consumers(kafka: KafkaHands) -> Iterator[Case]:
+def two_consumers(kafka: KafkaSteps) -> Iterator[Case]:
     """The first consumer sits on its first event until the second has handled all that it can get."""
     topic, group = kafka.topic(), fresh("truth")
     with ExitStack() as stack:
@@ -53,7 +53,7 @@ def two_consumers(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("two members of one group, each with partitions of its own")
 
 
-def put_back(kafka: KafkaHands) -> Iterator[Case]:
+def put_back(kafka: KafkaSteps) -> Iterator[Case]:
     """The second of five events fails: seek back to it, and read on from there."""
     topic = kafka.topic()
     events = orders(5)
@@ -68,16 +68,16 @@ def put_back(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("the reader seeks back to its offset, and reads on from there")
 
 
-def crash(kafka: KafkaHands) -> Iterator[Case]:
+def crash(kafka: KafkaSteps) -> Iterator[Case]:
     """A process reads three events, commits two, and is killed. One of its group goes on."""
     topic, group = kafka.topic(), fresh("truth")
     kafka.send(topic, orders(5), partition=0)
-    victim.of_kafka(kafka, topic, group)
-    kafka.read(topic, SECOND, 3, group, **victim.MEMBER)
+    worker.kill_on_kafka(kafka, topic, group)
+    kafka.read(topic, SECOND, 3, group, **worker.MEMBER)
     yield kafka.case("the next of its group begins at the last commit")
 
 
-def replay(kafka: KafkaHands) -> Iterator[Case]:
+def replay(kafka: KafkaSteps) -> Iterator[Case]:
     topic = kafka.topic()
     kafka.send(topic, orders(8, keys=4))
     kafka.read(topic, FIRST, 8, commit=True)
@@ -85,7 +85,7 @@ def replay(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("a new group reads the topic from its first offset")
 
 
-def slow_reader(kafka: KafkaHands) -> Iterator[Case]:
+def slow_reader(kafka: KafkaSteps) -> Iterator[Case]:
     """The slow one does not finish its first event before the other has all."""
     topic = kafka.topic()
     kafka.send(topic, orders(8, keys=4))
@@ -96,7 +96,7 @@ def slow_reader(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("each service is a group of its own")
 
 
-def nobody(kafka: KafkaHands) -> Iterator[Case]:
+def nobody(kafka: KafkaSteps) -> Iterator[Case]:
     topic = kafka.topic()
     kafka.send(topic, orders(4))
     kafka.read(topic, LATE, 4)

@@ -11,33 +11,34 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # exported wi
     ResourceType,
 )
 
-from labkit.base import wait
+from labkit.base import patience, wait
 from labkit.base.names import fresh
 from labkit.events.event import Event
 from labkit.events.trace import DUE, now_ns
-from labkit.truth.cases import PATIENCE_S, Case, mark, orders
+from labkit.truth.cases import TIMEOUT_S, Case, mark, orders
 from labkit.truth.judges import LATE, ONE, SHORT_LIVED, URGENT
-from labkit.truth.kafka_hands import KafkaHands
+from labkit.truth.kafka_steps import KafkaSteps
 
 AHEAD_S = 5.0  # how far in the future an event is due
 TWO_MB = 2_000_000
 
 
-def unroutable(kafka: KafkaHands) -> Iterator[Case]:
+def unroutable(kafka: KafkaSteps) -> Iterator[Case]:
     kafka.send(fresh("truth-missing"), orders(1), producer=kafka.producer(topic_metadata_propagation_max_ms=500))
     yield kafka.case("a topic that nobody has made" + ("" if kafka.standin else _auto_create(kafka)))
 
 
-def _auto_create(kafka: KafkaHands) -> str:
+def _auto_create(kafka: KafkaSteps) -> str:
     """Kafka's own default is to make such a topic; what this broker is set to belongs to the answer."""
     admin = AdminClient(kafka.config)
-    broker = next(iter(admin.list_topics(timeout=PATIENCE_S).brokers))
+    timeout_s = patience.seconds(TIMEOUT_S)
+    broker = next(iter(admin.list_topics(timeout=timeout_s).brokers))
     resource = ConfigResource(ResourceType.BROKER, str(broker))
-    found = admin.describe_configs([resource], request_timeout=PATIENCE_S)[resource].result(PATIENCE_S)
+    found = admin.describe_configs([resource], request_timeout=timeout_s)[resource].result(timeout_s)
     return f", where auto.create.topics.enable is {found['auto.create.topics.enable'].value}"
 
 
-def large(kafka: KafkaHands) -> Iterator[Case]:
+def large(kafka: KafkaSteps) -> Iterator[Case]:
     big = Event("OrderPlaced", "/shop/checkout", "order-1", {"note": "x" * TWO_MB}, seq=1)
     both = kafka.topic(max_message_bytes="3000000")
     kafka.send(both, [big], producer=kafka.producer(message_max_bytes=3_000_000))
@@ -53,7 +54,7 @@ def large(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("2 MB, with the client as it comes")
 
 
-def delay(kafka: KafkaHands) -> Iterator[Case]:
+def delay(kafka: KafkaSteps) -> Iterator[Case]:
     """The only time that a sender can say is the event's timestamp."""
     topic = kafka.topic()
     (event,) = orders(1)
@@ -65,7 +66,7 @@ def delay(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("an event with its timestamp in the future comes at once")
 
 
-def priority(kafka: KafkaHands) -> Iterator[Case]:
+def priority(kafka: KafkaSteps) -> Iterator[Case]:
     topic = kafka.topic()
     events = orders(6)
     kafka.send(topic, events[:5], partition=0)
@@ -74,7 +75,7 @@ def priority(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("a partition is read in the order of its offsets, whatever a header says")
 
 
-def expiry(kafka: KafkaHands) -> Iterator[Case]:
+def expiry(kafka: KafkaSteps) -> Iterator[Case]:
     """A topic whose events may be deleted after 100 ms; beside it one in which the event only says so."""
     short, behind = orders(1)[0], mark()
     topic = kafka.topic(retention_ms="100", segment_ms="100")
@@ -94,11 +95,11 @@ def expiry(kafka: KafkaHands) -> Iterator[Case]:
     yield kafka.case("a time for one event: a header changes nothing")
 
 
-def _until_deleted(kafka: KafkaHands, topic: str) -> None:
+def _until_deleted(kafka: KafkaSteps, topic: str) -> None:
     place = ck.TopicPartition(topic, 0)
     with closing(ck.Consumer({**kafka.config, "group.id": fresh("truth")})) as consumer:
         wait.until(
-            lambda: consumer.get_watermark_offsets(place, timeout=PATIENCE_S)[0] > 0,
-            PATIENCE_S,
+            lambda: consumer.get_watermark_offsets(place, timeout=patience.seconds(TIMEOUT_S))[0] > 0,
+            TIMEOUT_S,
             "Kafka has deleted what is older than retention.ms",
         )

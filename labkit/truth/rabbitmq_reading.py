@@ -5,11 +5,12 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from labkit.base import patience
 from labkit.events.event import Event
-from labkit.truth import victim
-from labkit.truth.cases import ACKED, GIVEN_BACK, HANDLED, PATIENCE_S, Case, NoEvidenceError, mark, orders
+from labkit.truth import worker
+from labkit.truth.cases import ACKED, GIVEN_BACK, HANDLED, TIMEOUT_S, Case, NoEvidenceError, mark, orders
 from labkit.truth.judges import FAST, FIRST, LATE, ONE, SECOND, SLOW
-from labkit.truth.rabbitmq_hands import FIRST_OFFSET, RabbitHands
+from labkit.truth.rabbitmq_steps import FIRST_OFFSET, RabbitSteps
 
 Inbox = list[tuple[str, Event, Any, int]]
 """Who got which event, on which channel, under which tag. Nobody has acknowledged it."""
@@ -17,7 +18,7 @@ Inbox = list[tuple[str, Event, Any, int]]
 LINGERS_S = 2.0  # how long a consumer sits on an event to see whether another overtakes it
 
 
-def key_order(rabbit: RabbitHands) -> Iterator[Case]:
+def key_order(rabbit: RabbitSteps) -> Iterator[Case]:
     queue = rabbit.queue()
     rabbit.send(queue, orders(32, keys=8))
     rabbit.read(queue, ONE, 32)
@@ -27,8 +28,8 @@ def key_order(rabbit: RabbitHands) -> Iterator[Case]:
 total_order = key_order
 
 
-def two_consumers(rabbit: RabbitHands) -> Iterator[Case]:
-    _two(rabbit, rabbit.queue(), PATIENCE_S)
+def two_consumers(rabbit: RabbitSteps) -> Iterator[Case]:
+    _two(rabbit, rabbit.queue(), TIMEOUT_S)
     if rabbit.stream:
         yield rabbit.case("both readers of a stream get every event: they share no work")
         return
@@ -37,7 +38,7 @@ def two_consumers(rabbit: RabbitHands) -> Iterator[Case]:
     yield rabbit.case("with x-single-active-consumer: one works, the other waits", "one is active")
 
 
-def _two(rabbit: RabbitHands, queue: str, lingers_s: float) -> None:
+def _two(rabbit: RabbitSteps, queue: str, lingers_s: float) -> None:
     """Whoever gets the first event sits on it, until the other has one or has got none for so long."""
     events = orders(4)
     rabbit.send(queue, events)
@@ -59,7 +60,7 @@ def _two(rabbit: RabbitHands, queue: str, lingers_s: float) -> None:
 
 
 def _listen(
-    rabbit: RabbitHands, inbox: Inbox, who: str, queue: str, prefetch: int, offset: int | str | None = "first"
+    rabbit: RabbitSteps, inbox: Inbox, who: str, queue: str, prefetch: int, offset: int | str | None = "first"
 ) -> None:
     """Consume the queue into the inbox, on a channel of its own. offset: where in a stream to begin; None: not said."""
     arguments = {"x-stream-offset": offset} if rabbit.stream and offset is not None else {}
@@ -67,21 +68,21 @@ def _listen(
     rabbit.channel(prefetch=prefetch).basic_consume(queue, take, arguments=arguments)
 
 
-def _take(rabbit: RabbitHands, inbox: Inbox, who: str, queue: str, channel: Any, method: Any, properties: Any,
+def _take(rabbit: RabbitSteps, inbox: Inbox, who: str, queue: str, channel: Any, method: Any, properties: Any,
           raw: bytes) -> None:  # fmt: skip
     event = Event.from_bytes(raw)
     rabbit.received(event, raw, properties, who, queue, method.redelivered)
     inbox.append((who, event, channel, method.delivery_tag))
 
 
-def _until(rabbit: RabbitHands, fact: Any, within_s: float = PATIENCE_S) -> bool:
-    end = monotonic() + within_s
+def _until(rabbit: RabbitSteps, fact: Any, within_s: float = TIMEOUT_S) -> bool:
+    end = monotonic() + patience.seconds(within_s)
     while not fact() and monotonic() < end:
         rabbit.pump()
     return bool(fact())
 
 
-def put_back(rabbit: RabbitHands) -> Iterator[Case]:
+def put_back(rabbit: RabbitSteps) -> Iterator[Case]:
     """The second of five events is given back once."""
     if rabbit.stream:
         _read_again(rabbit)
@@ -95,7 +96,7 @@ def put_back(rabbit: RabbitHands) -> Iterator[Case]:
     yield rabbit.case("nack with requeue, prefetch 10: the later ones are out already")
 
 
-def _nack(rabbit: RabbitHands, prefetch: int) -> None:
+def _nack(rabbit: RabbitSteps, prefetch: int) -> None:
     queue, events, behind = rabbit.queue(), orders(5), mark()
     rabbit.send(queue, [*events, behind] if rabbit.stream else events)
     inbox: Inbox = []
@@ -117,7 +118,7 @@ def _nack(rabbit: RabbitHands, prefetch: int) -> None:
         done.add(event.id)
 
 
-def _read_again(rabbit: RabbitHands) -> None:
+def _read_again(rabbit: RabbitSteps) -> None:
     queue, events = rabbit.queue(), orders(5)
     rabbit.send(queue, events)
     rabbit.read(queue, ONE, 1)
@@ -125,12 +126,12 @@ def _read_again(rabbit: RabbitHands) -> None:
     rabbit.read(queue, ONE, 4, offset=1)
 
 
-def crash(rabbit: RabbitHands) -> Iterator[Case]:
+def crash(rabbit: RabbitSteps) -> Iterator[Case]:
     """A process takes three events, acknowledges two, and is killed. Another consumer goes on."""
     if not rabbit.stream:
         queue, events = rabbit.queue(), orders(5)
         rabbit.send(queue, events)
-        victim.of_rabbitmq(rabbit, rabbit.url, queue, {})
+        worker.kill_on_rabbitmq(rabbit, rabbit.url, queue, {})
         rabbit.read(queue, SECOND, 3)
         yield rabbit.case("what it had not acknowledged goes back to the queue")
         return
@@ -140,12 +141,12 @@ def crash(rabbit: RabbitHands) -> Iterator[Case]:
     ):
         queue, behind = rabbit.queue(), mark()
         rabbit.send(queue, orders(5))
-        victim.of_rabbitmq(rabbit, rabbit.url, queue, FIRST_OFFSET)
+        worker.kill_on_rabbitmq(rabbit, rabbit.url, queue, FIRST_OFFSET)
         _read_from(rabbit, queue, offset, behind)
         yield rabbit.case(words, short)
 
 
-def _read_from(rabbit: RabbitHands, queue: str, offset: int | None, behind: Event) -> None:
+def _read_from(rabbit: RabbitSteps, queue: str, offset: int | None, behind: Event) -> None:
     """As SECOND, until the event that is sent once the consumer listens."""
     inbox: Inbox = []
     _listen(rabbit, inbox, SECOND, queue, prefetch=10, offset=offset)
@@ -154,7 +155,7 @@ def _read_from(rabbit: RabbitHands, queue: str, offset: int | None, behind: Even
         raise NoEvidenceError("The second reader got nothing.", "ask again")
 
 
-def replay(rabbit: RabbitHands) -> Iterator[Case]:
+def replay(rabbit: RabbitSteps) -> Iterator[Case]:
     queue, behind = rabbit.queue(), mark()
     rabbit.send(queue, orders(8, keys=4))
     rabbit.read(queue, FIRST, 8)
@@ -164,7 +165,7 @@ def replay(rabbit: RabbitHands) -> Iterator[Case]:
                       "what is acknowledged has left the queue")  # fmt: skip
 
 
-def slow_reader(rabbit: RabbitHands) -> Iterator[Case]:
+def slow_reader(rabbit: RabbitSteps) -> Iterator[Case]:
     """The slow one does not acknowledge its first event before the other has all."""
     if rabbit.stream:
         slow = fast = rabbit.queue()
@@ -186,7 +187,7 @@ def slow_reader(rabbit: RabbitHands) -> Iterator[Case]:
                       "each service has a queue of its own, bound to one exchange")  # fmt: skip
 
 
-def nobody(rabbit: RabbitHands) -> Iterator[Case]:
+def nobody(rabbit: RabbitSteps) -> Iterator[Case]:
     noun = "stream" if rabbit.stream else "queue"
     for bound_first, words, short in (
         (True, f"its {noun} was bound before; no consumer yet", "bound before"),

@@ -3,21 +3,23 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pika.exceptions import ChannelClosedByBroker
+import pika
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
+from labkit.base import patience
+from labkit.chaos.wire import Wire
 from labkit.events.event import Event
 from labkit.events.trace import DUE, now_ns
-from labkit.truth.cases import FAILED, PATIENCE_S, PUBLISHED, Case, mark, orders
+from labkit.truth.cases import FAILED, PUBLISHED, TIMEOUT_S, Case, mark, orders
 from labkit.truth.judges import LATE, ONE, SHORT_LIVED, URGENT
-from labkit.truth.lost_confirm import publish_and_lose_the_confirm
-from labkit.truth.rabbitmq_hands import RabbitHands, reason
+from labkit.truth.rabbitmq_steps import RabbitSteps, reason
 
 WAITS_MS = 300  # how long an event waits in the waiting queue
 FAR_MS = 5000  # due in a future that is too far for a busy machine to get there by chance
 LIMIT = 16 * 1024 * 1024  # bytes: RabbitMQ 4's max_message_size
 
 
-def unroutable(rabbit: RabbitHands) -> Iterator[Case]:
+def unroutable(rabbit: RabbitSteps) -> Iterator[Case]:
     for mandatory, words, short in (
         (True, "published with mandatory=True", "mandatory"),
         (False, "without it: confirmed, and gone", ""),
@@ -28,18 +30,34 @@ def unroutable(rabbit: RabbitHands) -> Iterator[Case]:
         yield rabbit.case(words, short)
 
 
-def retry_twice(rabbit: RabbitHands) -> Iterator[Case]:
+def retry_twice(rabbit: RabbitSteps) -> Iterator[Case]:
     """The confirm is lost with the connection. The sender cannot know, and publishes again."""
     queue, behind = rabbit.queue(), mark()
     (event,) = orders(1)
-    publish_and_lose_the_confirm(rabbit, queue, event, rabbit.url)
+    _publish_and_lose_the_confirm(rabbit, queue, event)
     rabbit.send(queue, [event], "again")
     rabbit.send(queue, [behind])
     rabbit.read(queue, LATE, 9, behind)
     yield rabbit.case("the connection broke before the confirm came, and the sender published again")
 
 
-def large(rabbit: RabbitHands) -> Iterator[Case]:
+def _publish_and_lose_the_confirm(rabbit: RabbitSteps, queue: str, event: Event) -> None:
+    """Publish over a wire that is cut once RabbitMQ has answered. A row says what the sender heard."""
+    parameters = pika.URLParameters(rabbit.url)
+    raw = event.to_bytes()
+    with Wire(parameters.host, parameters.port) as wire:
+        parameters.host, parameters.port = wire.host, wire.port
+        channel = pika.BlockingConnection(parameters).channel()
+        channel.confirm_delivery()
+        wire.lose_the_answer_to([event.id])
+        rabbit.row(PUBLISHED, event, "checkout", "", queue, len(raw))
+        try:
+            channel.basic_publish("", queue, raw, pika.BasicProperties(delivery_mode=2))
+        except AMQPError:
+            rabbit.row(FAILED, event, "checkout", "no confirm", queue)
+
+
+def large(rabbit: RabbitSteps) -> Iterator[Case]:
     for size, words, short in (
         (LIMIT, "up to 16 MiB, RabbitMQ's max_message_size", "up to 16 MiB"),
         (LIMIT + 1, "one byte more", ""),
@@ -58,7 +76,7 @@ def _of_size(size: int) -> Event:
     return Event(small.type, small.source, small.subject, data, small.id, small.time, seq=1)
 
 
-def delay(rabbit: RabbitHands) -> Iterator[Case]:
+def delay(rabbit: RabbitSteps) -> Iterator[Case]:
     """The event waits in a queue that nobody reads. When its time there is over, it is dead-lettered to where it is
     wanted."""
     waiting = "classic" if rabbit.stream else rabbit.kind
@@ -73,14 +91,14 @@ def delay(rabbit: RabbitHands) -> Iterator[Case]:
     yield rabbit.case("sent straight to it: a header with a delay changes nothing")
 
 
-def _due(rabbit: RabbitHands, to: str, arrives_in: str, after_ms: int, **properties: Any) -> None:
+def _due(rabbit: RabbitSteps, to: str, arrives_in: str, after_ms: int, **properties: Any) -> None:
     (event,) = orders(1)
     rabbit.row(DUE, event, "checkout", t_ns=now_ns() + after_ms * 1_000_000)
     rabbit.send(to, [event], **properties)
     rabbit.read(arrives_in, ONE, 1)
 
 
-def priority(rabbit: RabbitHands) -> Iterator[Case]:
+def priority(rabbit: RabbitSteps) -> Iterator[Case]:
     """Five events and an urgent one behind them wait for their consumer."""
     queue = rabbit.queue()
     _backlog(rabbit, queue, 0, 9)
@@ -97,14 +115,14 @@ def priority(rabbit: RabbitHands) -> Iterator[Case]:
         yield rabbit.case("priority 9 before 5: they are of one level")
 
 
-def _backlog(rabbit: RabbitHands, queue: str, usual: int, urgent: int) -> None:
+def _backlog(rabbit: RabbitSteps, queue: str, usual: int, urgent: int) -> None:
     events = orders(6)
     rabbit.send(queue, events[:5], priority=usual)
     rabbit.send(queue, events[5:], URGENT, priority=urgent)
     rabbit.read(queue, ONE, 6)
 
 
-def expiry(rabbit: RabbitHands) -> Iterator[Case]:
+def expiry(rabbit: RabbitSteps) -> Iterator[Case]:
     if rabbit.stream:
         yield from _old_segments(rabbit)
     queue, behind = rabbit.queue(), mark()
@@ -116,7 +134,7 @@ def expiry(rabbit: RabbitHands) -> Iterator[Case]:
                       "the event's own expiration")  # fmt: skip
 
 
-def _old_segments(rabbit: RabbitHands) -> Iterator[Case]:
+def _old_segments(rabbit: RabbitSteps) -> Iterator[Case]:
     """A stream forgets whole segments, and looks when it begins a new one."""
     try:
         queue = rabbit.queue(x_max_age="1s", x_stream_max_segment_size_bytes=1000)
@@ -130,7 +148,7 @@ def _old_segments(rabbit: RabbitHands) -> Iterator[Case]:
     rabbit.send(queue, [event], SHORT_LIVED)
     _fill(rabbit, queue)  # its segment is full: nothing younger keeps it
     rabbit.until_time(now_ns() + 1_200_000_000)
-    end = now_ns() + int(PATIENCE_S * 1e9)
+    end = now_ns() + int(patience.seconds(TIMEOUT_S) * 1e9)
     while now_ns() < end and rabbit.oldest(queue) == event.id:
         _fill(rabbit, queue)
     rabbit.send(queue, [behind])
@@ -138,5 +156,5 @@ def _old_segments(rabbit: RabbitHands) -> Iterator[Case]:
     yield rabbit.case("a time for the whole stream, x-max-age, in whole segments", "whole stream")
 
 
-def _fill(rabbit: RabbitHands, queue: str) -> None:
+def _fill(rabbit: RabbitSteps, queue: str) -> None:
     rabbit.send(queue, [mark() for _ in range(10)])

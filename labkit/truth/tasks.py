@@ -10,20 +10,21 @@ from pika.exceptions import AMQPError
 
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.brokers.rabbitmq.topology import CURE
+from labkit.chaos.worker import WorkerError
 from labkit.harness.own_broker import own_broker
 from labkit.provision import embedded, native_kafka, native_rabbitmq
 from labkit.provision.model import Place, Running, Say, Started
 from labkit.truth import kafka_reading, kafka_sending, lost_answer, outage, rabbitmq_reading, rabbitmq_sending
 from labkit.truth.answer import Answer, judged, not_asked
 from labkit.truth.cases import Case, NoEvidenceError, Notes
-from labkit.truth.kafka_hands import KafkaHands
-from labkit.truth.rabbitmq_hands import RabbitHands
+from labkit.truth.kafka_steps import KafkaSteps
+from labkit.truth.rabbitmq_steps import RabbitSteps
 
-Tell = Callable[[str, str], None]
-"""Told the question and the backend before each is asked; raises when the run is to end."""
-Task = Callable[[Tell], list[Answer]]
+Before = Callable[[str, str], None]
+"""Called with the question and the backend before each is asked; raises when the run is to end."""
+Task = Callable[[Before], list[Answer]]
 
-KAFKA: dict[str, Callable[[KafkaHands], Iterator[Case]]] = {
+KAFKA: dict[str, Callable[[KafkaSteps], Iterator[Case]]] = {
     "key_order": kafka_reading.key_order,
     "total_order": kafka_reading.total_order,
     "two_consumers": kafka_reading.two_consumers,
@@ -38,11 +39,11 @@ KAFKA: dict[str, Callable[[KafkaHands], Iterator[Case]]] = {
     "priority": kafka_sending.priority,
     "expiry": kafka_sending.expiry,
 }
-KAFKA_OUTAGES: dict[str, Callable[[KafkaHands, Started], Iterator[Case]]] = {
+KAFKA_OUTAGES: dict[str, Callable[[KafkaSteps, Started], Iterator[Case]]] = {
     "retry_twice": lost_answer.retry_twice,
     "kill": outage.kafka_kill,
 }
-RABBITMQ: dict[str, Callable[[RabbitHands], Iterator[Case]]] = {
+RABBITMQ: dict[str, Callable[[RabbitSteps], Iterator[Case]]] = {
     "key_order": rabbitmq_reading.key_order,
     "total_order": rabbitmq_reading.total_order,
     "two_consumers": rabbitmq_reading.two_consumers,
@@ -61,7 +62,7 @@ RABBITMQ: dict[str, Callable[[RabbitHands], Iterator[Case]]] = {
 H = TypeVar("H", bound=Notes)
 
 STANDIN = "embedded"
-STANDINS = 4  # it lets every new group wait three seconds: so there are several of it
+STANDINS = 6  # it lets every new group wait three seconds: so there are several of it
 
 
 def plan(slugs: Sequence[str], names: Sequence[str], there: Mapping[str, Running]) -> list[Task]:
@@ -101,7 +102,7 @@ def _real_kafka(usual: list[str], broken: list[str], kafka: Running | None) -> I
         usual.remove("expiry")
         yield _refuse(["expiry"], "kafka", "a Kafka that is not ours may take minutes to delete what is too old")
     if usual:
-        yield lambda tell: _ask_kafka(KafkaHands(kafka.client), "kafka", usual, tell)
+        yield lambda before: _ask_kafka(KafkaSteps(kafka.client), "kafka", usual, before)
     if broken and kafka.source == "native":
         yield _break_kafka(broken, "kafka", native_kafka.start)
     elif broken:
@@ -116,72 +117,72 @@ def _refuse(slugs: Sequence[str], name: str, why: str) -> Task:
     return lambda _: [not_asked(slug, name, why) for slug in slugs]
 
 
-def _answer(slug: str, hands: H, probe: Callable[[H], Iterator[Case]]) -> Answer:
+def _answer(slug: str, steps: H, probe: Callable[[H], Iterator[Case]]) -> Answer:
     """Ask once more when a probe could not see enough. What the clients raise becomes a BrokerError."""
     for again in (True, False):
         try:
-            return judged(slug, hands.broker, list(probe(hands)))
-        except (NoEvidenceError, NotInTimeError):
+            return judged(slug, steps.broker, list(probe(steps)))
+        except (NoEvidenceError, NotInTimeError, WorkerError):
             if not again:
                 raise
-            hands.trace.clear()
+            steps.trace.clear()
         except (KafkaException, AMQPError) as error:
-            raise BrokerError(f"{hands.broker} broke off at the question {slug}: {error!r}.", CURE) from error
+            raise BrokerError(f"{steps.broker} broke off at the question {slug}: {error!r}.", CURE) from error
     raise AssertionError("unreachable")
 
 
-def _ask_kafka(hands: KafkaHands, name: str, slugs: Iterable[str], tell: Tell) -> list[Answer]:
-    with closing(hands):
+def _ask_kafka(steps: KafkaSteps, name: str, slugs: Iterable[str], before: Before) -> list[Answer]:
+    with closing(steps):
         answers = []
         for slug in slugs:
-            tell(slug, name)
-            answers.append(_answer(slug, hands, KAFKA[slug]))
+            before(slug, name)
+            answers.append(_answer(slug, steps, KAFKA[slug]))
         return answers
 
 
 def _on_standin(slugs: Sequence[str]) -> Task:
-    def ask(tell: Tell) -> list[Answer]:
+    def ask(before: Before) -> list[Answer]:
         with own_broker(embedded.start_kafka) as (started, _):
-            return _ask_kafka(KafkaHands(started.running.client, standin=True), STANDIN, slugs, tell)
+            return _ask_kafka(KafkaSteps(started.running.client, standin=True), STANDIN, slugs, before)
 
     return ask
 
 
 def _break_kafka(slugs: Sequence[str], name: str, start: Callable[[Place, Say], Started]) -> Task:
-    def ask(tell: Tell) -> list[Answer]:
+    def ask(before: Before) -> list[Answer]:
         answers = []
         with own_broker(start) as (started, _):
-            hands = KafkaHands(started.running.client, standin=name == STANDIN)
+            steps = KafkaSteps(started.running.client, standin=name == STANDIN)
             for slug in sorted(slugs, key="kill".__eq__):  # what is killed last may stay dead
-                tell(slug, name)
-                answers.append(_answer(slug, hands, partial(_with, KAFKA_OUTAGES[slug], started)))
+                before(slug, name)
+                answers.append(_answer(slug, steps, partial(_with, KAFKA_OUTAGES[slug], started)))
         return answers
 
     return ask
 
 
 def _with(
-    probe: Callable[[KafkaHands, Started], Iterator[Case]], started: Started, hands: KafkaHands
+    probe: Callable[[KafkaSteps, Started], Iterator[Case]], started: Started, steps: KafkaSteps
 ) -> Iterator[Case]:
-    return probe(hands, started)
+    return probe(steps, started)
 
 
 def _on_rabbitmq(slugs: Sequence[str], name: str, rabbitmq: Running) -> Task:
-    def ask(tell: Tell) -> list[Answer]:
+    def ask(before: Before) -> list[Answer]:
         answers = []
-        with closing(RabbitHands(rabbitmq.client["url"], name.partition("-")[2])) as hands:
+        with closing(RabbitSteps(rabbitmq.client["url"], name.partition("-")[2])) as steps:
             for slug in slugs:
-                tell(slug, name)
-                answers.append(_answer(slug, hands, RABBITMQ[slug]))
+                before(slug, name)
+                answers.append(_answer(slug, steps, RABBITMQ[slug]))
         return answers
 
     return ask
 
 
 def _kill_rabbitmq(names: Sequence[str]) -> Task:
-    def ask(tell: Tell) -> list[Answer]:
+    def ask(before: Before) -> list[Answer]:
         for name in names:
-            tell("kill", name)
+            before("kill", name)
         with own_broker(native_rabbitmq.start) as (started, _):
             cases = outage.rabbitmq_kill(started)
         return [judged("kill", name, cases[name.partition("-")[2]]) for name in names]

@@ -7,6 +7,7 @@ import pytest
 from own_broker import left_behind
 
 from labkit import lab, truth
+from labkit.base.checkpoint import reporting
 from labkit.base.errors import SettingError
 from labkit.measure.result import Result
 from labkit.provision.model import Running
@@ -45,11 +46,12 @@ def test_the_run_leaves_no_broker_of_its_own_and_no_file(result: Result) -> None
 
 
 def test_a_few_questions_are_answered_alone_and_in_their_order() -> None:
-    told: list[float] = []
-    few = truth.run(["unroutable", "replay"], ["rabbitmq-classic"], progress=lambda share, words: told.append(share))
+    shares: list[float | None] = []
+    with reporting(lambda share, words: shares.append(share)):
+        few = truth.run(["unroutable", "replay"], ["rabbitmq-classic"])
     assert list(few.deliveries["question"]) == ["unroutable", "replay"]
     assert list(few.deliveries["answer"]) == ["conditions", "no"]
-    assert told == [0, 0.5]
+    assert shares == [0, 0.5]
 
 
 def test_an_unknown_name_is_refused_before_anything_is_asked() -> None:
@@ -61,8 +63,8 @@ def test_an_unknown_name_is_refused_before_anything_is_asked() -> None:
 def test_a_cancelled_run_asks_nothing() -> None:
     stop = threading.Event()
     stop.set()
-    with pytest.raises(CancelledError):
-        truth.run(["replay"], ["kafka"], cancelled=stop)
+    with pytest.raises(CancelledError), reporting(cancelled=stop):
+        truth.run(["replay"], ["kafka"])
 
 
 def test_what_cannot_be_asked_here_is_said_with_its_reason() -> None:

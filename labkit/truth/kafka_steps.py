@@ -6,19 +6,19 @@ from typing import Any
 
 import confluent_kafka as ck
 
-from labkit.base import wait
+from labkit.base import patience, wait
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.base.names import fresh
 from labkit.brokers.kafka.groups import shared_out
 from labkit.brokers.kafka.topics import create_topics, delete_topics, dotted, quiet
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
-from labkit.truth.cases import ACKED, CONFIRMED, FAILED, HANDLED, PATIENCE_S, PUBLISHED, RECEIVED, Notes
+from labkit.truth.cases import ACKED, CONFIRMED, FAILED, HANDLED, PUBLISHED, RECEIVED, TIMEOUT_S, Notes
 
 PARTITIONS = 4  # as many as the stand-in gives every topic
 
 
-class KafkaHands(Notes):
+class KafkaSteps(Notes):
     """Topics, producers and consumers of one set of probes. `close` deletes the topics.
 
     config: where the broker is. standin: it is librdkafka's, where topics cannot be made and appear by themselves.
@@ -35,7 +35,7 @@ class KafkaHands(Notes):
         """A new topic with four partitions. settings: its own, with `_` for `.`; the stand-in has none."""
         name = fresh("truth")
         if self.standin:
-            self.producer().list_topics(name, timeout=PATIENCE_S)
+            self.producer().list_topics(name, timeout=patience.seconds(TIMEOUT_S))
             return name
         self._topics.append(name)
 
@@ -46,11 +46,15 @@ class KafkaHands(Notes):
                 return False
             return True
 
-        wait.until(made, PATIENCE_S, "Kafka makes a topic")  # one that was frozen takes none for a moment
+        wait.until(made, TIMEOUT_S, "Kafka makes a topic")  # one that was frozen takes none for a moment
         return name
 
     def producer(self, **settings: Any) -> ck.Producer:
-        mine = {"acks": "all", "enable.idempotence": True, "message.timeout.ms": int(PATIENCE_S * 1000)}
+        mine = {
+            "acks": "all",
+            "enable.idempotence": True,
+            "message.timeout.ms": int(patience.seconds(TIMEOUT_S) * 1000),
+        }
         return ck.Producer({**mine, **self.config, **dotted(settings)})
 
     def send(self, topic: str, events: Iterable[Event], note: str = "", producer: ck.Producer | None = None,
@@ -63,21 +67,21 @@ class KafkaHands(Notes):
         client = producer or self._usual
         for event in events:
             self.hand_over(client, topic, event, note, **options)
-        client.flush(PATIENCE_S)
+        client.flush(patience.seconds(TIMEOUT_S))
 
     def hand_over(self, client: ck.Producer, topic: str, event: Event, note: str = "", **options: Any) -> None:
         """Publish, and do not wait."""
         raw = event.to_bytes()
         self.row(PUBLISHED, event, "checkout", note, topic, len(raw))
 
-        def told(error: ck.KafkaError | None, message: ck.Message) -> None:
+        def answered(error: ck.KafkaError | None, message: ck.Message) -> None:
             if error is not None:
                 self.row(FAILED, event, "checkout", error.name(), topic)
             else:
                 self.row(CONFIRMED, event, "checkout", "", _channel(message), message.offset() or 0)
 
         try:
-            client.produce(topic, raw, event.subject, on_delivery=told, **options)
+            client.produce(topic, raw, event.subject, on_delivery=answered, **options)
         except ck.KafkaException as error:  # the client itself refuses: it does not even ask the broker
             self.row(FAILED, event, "checkout", error.args[0].name(), topic)
 
@@ -89,9 +93,9 @@ class KafkaHands(Notes):
         consumer.subscribe([topic])
         return consumer
 
-    def take(self, consumer: ck.Consumer, who: str, handle: bool = True, within_s: float = PATIENCE_S) -> Event | None:
+    def take(self, consumer: ck.Consumer, who: str, handle: bool = True, within_s: float = TIMEOUT_S) -> Event | None:
         """The next event, or None when there is none in that time; a row says that it was received, and handled."""
-        end = monotonic() + within_s
+        end = monotonic() + patience.seconds(within_s)
         while True:
             message = consumer.poll(max(0.0, min(0.2, end - monotonic())))
             if message is not None and message.error() is None:
@@ -124,7 +128,7 @@ class KafkaHands(Notes):
             consumer.close()
 
     def stored(self, topic: str) -> int:
-        """How many events lie in the topic, by the first and the last offset of its partitions."""
+        """How many events are in the topic, by the first and the last offset of its partitions."""
 
         def offsets() -> list[tuple[int, int]]:
             consumer = ck.Consumer({**self.config, "group.id": fresh("truth")})  # a new one: it knows no old leader
@@ -136,16 +140,16 @@ class KafkaHands(Notes):
             finally:
                 consumer.close()
 
-        return sum(high - low for low, high in wait.until(offsets, PATIENCE_S, "Kafka tells its offsets"))
+        return sum(high - low for low, high in wait.until(offsets, TIMEOUT_S, "Kafka tells its offsets"))
 
     def join(self, consumers: Sequence[ck.Consumer]) -> None:
         """Wait until these have shared the topic's partitions among them. Nothing may be in the topic yet."""
         what = "every consumer of the group has partitions"
-        wait.until(lambda: shared_out(consumers, PARTITIONS), PATIENCE_S, what, every_s=0)
+        wait.until(lambda: shared_out(consumers, PARTITIONS), TIMEOUT_S, what, every_s=0)
 
     def until_time(self, at_ns: int) -> None:
         """Let that moment pass."""
-        wait.until(lambda: now_ns() >= at_ns, PATIENCE_S, "its time has come")
+        wait.until(lambda: now_ns() >= at_ns, TIMEOUT_S, "its time has come")
 
     def close(self) -> None:
         delete_topics(self.config, self._topics)

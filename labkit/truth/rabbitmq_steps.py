@@ -9,6 +9,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
+from labkit.base import patience
 from labkit.base.names import fresh
 from labkit.brokers.rabbitmq.topology import connect, dashed, delete
 from labkit.events.event import Event
@@ -18,9 +19,9 @@ from labkit.truth.cases import (
     CONFIRMED,
     FAILED,
     HANDLED,
-    PATIENCE_S,
     PUBLISHED,
     RECEIVED,
+    TIMEOUT_S,
     NoEvidenceError,
     Notes,
 )
@@ -28,7 +29,7 @@ from labkit.truth.cases import (
 FIRST_OFFSET = {"x-stream-offset": "first"}
 
 
-class RabbitHands(Notes):
+class RabbitSteps(Notes):
     """Queues, exchanges and channels of one set of probes. `close` deletes what was made.
 
     url: where the broker is. kind: classic, quorum or stream; every queue is of it, unless it says otherwise.
@@ -93,14 +94,14 @@ class RabbitHands(Notes):
             to.close()
 
     def read(self, queue: str, who: str, n: int, last: Event | None = None, offset: Any = None,
-             within_s: float = PATIENCE_S) -> list[Event]:  # fmt: skip
+             within_s: float = TIMEOUT_S) -> list[Event]:  # fmt: skip
         """Read as a new consumer until `n` events or the event `last` have come, handle and acknowledge each.
 
         offset: where in a stream to begin (default: at its first event). Returns earlier when time is over.
         """
         got: list[Event] = []
         arguments = {"x-stream-offset": "first" if offset is None else offset} if self.stream else {}
-        end = monotonic() + within_s
+        end = monotonic() + patience.seconds(within_s)
         with self.channel(prefetch=10) as channel:
             for method, properties, raw in channel.consume(queue, arguments=arguments, inactivity_timeout=0.2):
                 if method is not None:
@@ -124,9 +125,10 @@ class RabbitHands(Notes):
         self.row(RECEIVED, event, who, "redelivered" if redelivered else "", queue, position)
 
     def oldest(self, queue: str) -> str:
-        """The id of the first event that lies in a stream. No row: it is only to see how far the broker is."""
+        """The id of the first event in a stream. No row: it is only to see how far the broker is."""
+        limit_s = patience.seconds(TIMEOUT_S)
         with self.channel(prefetch=1) as channel:
-            for _, properties, _ in channel.consume(queue, arguments=FIRST_OFFSET, inactivity_timeout=PATIENCE_S):
+            for _, properties, _ in channel.consume(queue, arguments=FIRST_OFFSET, inactivity_timeout=limit_s):
                 return str(properties.message_id) if properties else ""
         return ""
 
@@ -136,7 +138,7 @@ class RabbitHands(Notes):
 
     def until_time(self, at_ns: int) -> None:
         """Let that moment pass, and keep the connection alive meanwhile."""
-        end = monotonic() + PATIENCE_S
+        end = monotonic() + patience.seconds(TIMEOUT_S)
         while now_ns() < at_ns:
             self.pump(min(0.05, max(0.001, (at_ns - now_ns()) / 1e9)))
             if monotonic() > end:
