@@ -1,7 +1,7 @@
 """Lesson 03: eight orders, a log and a queue, and up to four readers. Who reads what?
 
 The lesson's other parts: `orders` (the orders and the table), `processes` (a publisher that is gone, a reader that is
-killed), `reading` (what is in a topic). Built in: notebooks/03_log_and_queue.ipynb
+killed), `reading` (what is in a topic).
 """
 
 import time

@@ -10,7 +10,7 @@ from labkit.events.event import Event
 from labkit.shop import orders
 
 N = 8
-# Chosen so that the keys de, fr and pt lie apart on two and on three partitions.
+# Chosen so that the keys de, fr and pt are apart on two and on three partitions.
 COUNTRIES = ("de", "fr", "de", "pt", "de", "fr", "pt", "de")
 VIA = ("web", "web", "app", "web", "phone", "app", "phone", "web")
 

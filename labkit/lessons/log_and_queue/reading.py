@@ -13,6 +13,7 @@ def read_all(config: Mapping[str, Any], topic: str) -> pd.DataFrame:
     """One reader for all partitions of the topic: a row an order, as they came.
 
     Columns: partition, offset, order (its number), bytes. It commits nothing. Raises as `kafka.read_all`.
+    Built in: notebooks/03_log_and_queue.ipynb
     """
     rows = [
         (one.partition(), one.offset(), number(one.value()), len(one.value() or b""))

@@ -1,4 +1,4 @@
-"""Ten events with routing keys, four queues: what lies in which when an answer has bound them."""
+"""Ten events with routing keys, four queues: what is in which when an answer has bound them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ KEYS = (*WANTED["audit"], *WANTED["lost"])
 
 @dataclass
 class Story:
-    """queue -> the routing keys that lie in it; a queue that was never declared is not there.
+    """queue -> the routing keys that are in it; a queue that was never declared is not there.
 
     kind: of the exchange; None when it was not declared. other: its alternate exchange, and whether that exists.
     """
@@ -46,7 +46,7 @@ class Story:
 
 def on_a_stand_in(bind: Bind) -> Story:
     """What becomes of the ten on a RabbitMQ made of dictionaries. Raises AnswerError."""
-    return tell(bind, StandIn().channel, Declared())
+    return try_out(bind, StandIn().channel, Declared())
 
 
 def on_rabbitmq(bind: Bind, parameters: "pika.ConnectionParameters") -> Story:
@@ -54,10 +54,10 @@ def on_rabbitmq(bind: Bind, parameters: "pika.ConnectionParameters") -> Story:
     from labkit.teach.checks.rabbitmq import real_names
 
     with real_names(parameters) as (opener, declared):
-        return tell(bind, opener, declared)
+        return try_out(bind, opener, declared)
 
 
-def tell(bind: Bind, opener: Opener, declared: Declared) -> Story:
+def try_out(bind: Bind, opener: Opener, declared: Declared) -> Story:
     """Let the answer bind, publish the ten, and look into the queues. Raises AnswerError."""
     with opener() as bare:
         channel = NamedChannel(bare, declared)

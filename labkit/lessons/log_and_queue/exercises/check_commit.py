@@ -127,7 +127,7 @@ class ListConsumer:
 def on_a_list(commit: Commit) -> LogStory:
     """What becomes of the four on a partition made of a list."""
     story = LogStory()
-    return tell(commit, ListConsumer(), story, story.dead.append)
+    return try_out(commit, ListConsumer(), story, story.dead.append)
 
 
 def on_kafka(commit: Commit, config: Mapping[str, Any]) -> LogStory:
@@ -135,18 +135,18 @@ def on_kafka(commit: Commit, config: Mapping[str, Any]) -> LogStory:
     from labkit.teach.checks.partition import partition
 
     story = LogStory()
-    with partition(config, BODIES) as (reader, bury, buried):
-        tell(commit, reader, story, bury)
-        story.dead = buried()
+    with partition(config, BODIES) as (reader, send, sent):
+        try_out(commit, reader, story, send)
+        story.dead = sent()
     return story
 
 
-def tell(commit: Commit, reader: Reader, story: LogStory, bury: Callable[[bytes], None]) -> LogStory:
+def try_out(commit: Commit, reader: Reader, story: LogStory, send: Callable[[bytes], None]) -> LogStory:
     """Read to the end, or until it is plain that there is none."""
     store, consumer = Store(story, never=()), CommittingConsumer(reader.consumer)
 
     def dead_letter(raw: bytes, why: str) -> None:
-        bury(bytes(raw))
+        send(bytes(raw))
         store.did.append("dead letter")
 
     while consumer.next < len(BODIES) and len(story.deliveries) < READS:

@@ -23,7 +23,7 @@ GOOD, LATER, NEVER = ("order-1", "order-4"), "order-2", "order-3"
 BODIES = (b"order-1", b"order-2", POISON, b"order-3", b"order-4")
 RETURNS = 3  # so often may a message come back; then RabbitMQ puts it with the dead letters
 QUEUE, DEAD = "stock", "stock.dead"
-PATIENCE_S = 10.0
+TIMEOUT_S = 10.0
 
 ACKED, REQUEUED, REJECTED = "acked", "requeued", "rejected"
 AWAY = "found the store away"
@@ -93,7 +93,7 @@ def settled(did: list[str] | tuple[str, ...]) -> bool:
 
 def on_a_stand_in(settle: "Settle") -> Story:
     """What becomes of the five on a RabbitMQ made of dictionaries. Errors of the handler are part of the story."""
-    return tell(settle, StandIn().channel, Declared())
+    return try_out(settle, StandIn().channel, Declared())
 
 
 def on_rabbitmq(settle: "Settle", parameters: "pika.ConnectionParameters") -> Story:
@@ -101,11 +101,11 @@ def on_rabbitmq(settle: "Settle", parameters: "pika.ConnectionParameters") -> St
     from labkit.teach.checks.rabbitmq import real_names
 
     with real_names(parameters) as (opener, declared):
-        return tell(settle, opener, declared)
+        return try_out(settle, opener, declared)
 
 
-def tell(settle: "Settle", opener: Opener, declared: Declared) -> Story:
-    """Hand out the five, and again what comes back, until each is done, dead, or left lying."""
+def try_out(settle: "Settle", opener: Opener, declared: Declared) -> Story:
+    """Hand out the five, and again what comes back, until each is done, dead, or left as it is."""
     story = Story()
     store = Store(story)
     with opener() as bare:
@@ -113,7 +113,7 @@ def tell(settle: "Settle", opener: Opener, declared: Declared) -> Story:
         _declare(channel, declared)
         for body in BODIES:
             channel.basic_publish("", QUEUE, body)
-        until(lambda: _drained(settle, channel, store, story), PATIENCE_S, "every message is done, dead or left")
+        until(lambda: _drained(settle, channel, store, story), TIMEOUT_S, "every message is done, dead or left")
         story.dead = drained(channel, DEAD)
     return story
 

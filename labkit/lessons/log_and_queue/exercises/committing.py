@@ -110,7 +110,7 @@ def _comes_to_the_end(story: LogStory) -> Finding:
 
 def _later(story: LogStory) -> Finding:
     if LATER.encode() in story.dead:
-        return Finding(False, f"{LATER} found the store away once, and lies in the dead letters: a good order.")
+        return Finding(False, f"{LATER} found the store away once, and is a dead letter now: a good order.")
     if LATER in story.reserved:
         return Finding(True, f"{LATER} found the store away, was tried again, and is reserved.")
     early = any(COMMITTED in did for did in story.of(LATER.encode()))
@@ -129,8 +129,8 @@ def _poison(story: LogStory) -> Finding:
             False, f"{POISON!r} lies nowhere where somebody could look at it: dead_letter(raw, why) keeps it."
         )
     if story.dead.count(POISON) > 1:
-        return Finding(False, f"{POISON!r} lies in the dead letters {story.dead.count(POISON)} times.")
-    return Finding(True, f"{POISON!r} lies in the dead letters, and the group is past it.")
+        return Finding(False, f"{POISON!r} is in the dead letters {story.dead.count(POISON)} times.")
+    return Finding(True, f"{POISON!r} is a dead letter, and the group is past it.")
 
 
 def _place(story: LogStory) -> Finding:
@@ -163,7 +163,7 @@ commit = Exercise(
         Wrong(_commits_first, "a commit says that the message has come", "It commits first and works then"),
         Wrong(_never_commits, "reading moves the group's place", "are read again"),
         Wrong(_leaves_it, "what is not committed comes again by itself", "through with all up to here"),
-        Wrong(_buries, "what fails once is a dead letter", "lies in the dead letters: a good order"),
+        Wrong(_buries, "what fails once is a dead letter", "is a dead letter now: a good order"),
         Wrong(_dies_of_poison, "another start helps against everything", "the whole partition waits"),
         Wrong(_skips_poison, "nobody needs what cannot be read", "where somebody could look at it"),
     ),

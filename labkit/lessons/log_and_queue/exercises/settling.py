@@ -112,7 +112,7 @@ def _later(story: Story) -> Finding:
     if raw in story.left:
         return Finding(False, f"{LATER} found the store away, and {_HELD}")
     if raw in story.dead:
-        return Finding(False, f"{LATER} found the store away once, and lies in the dead letters: a good order.")
+        return Finding(False, f"{LATER} found the store away once, and is a dead letter now: a good order.")
     if LATER not in story.reserved:
         return Finding(False, f"{LATER} is lost: the store was away, and the message was acknowledged all the same.")
     return Finding(True, f"{LATER} found the store away, was tried again, and is reserved.")
@@ -128,9 +128,9 @@ def _poison(story: Story) -> Finding:
         return Finding(
             False,
             f"{POISON!r} was tried {tries} times, until the queue's limit put it with the dead letters. Without a "
-            "limit it would come for ever, and no try will ever make an order of it.",
+            "limit it would come back forever, and no try will ever make an order of it.",
         )
-    return Finding(True, f"{POISON!r} lies in the dead letters, after one try.")
+    return Finding(True, f"{POISON!r} is a dead letter, after one attempt.")
 
 
 def _never(story: Story) -> Finding:
@@ -177,7 +177,7 @@ settle = Exercise(
     wrong=(
         Wrong(_acks_first, "an ack says that the message has come", "It settles first and works then"),
         Wrong(_requeues_all, "another try helps against everything", "no try will ever make an order of it"),
-        Wrong(_rejects_all, "what fails once is a dead letter", "lies in the dead letters: a good order"),
+        Wrong(_rejects_all, "what fails once is a dead letter", "is a dead letter now: a good order"),
         Wrong(_acks_in_any_case, "an error that is caught is dealt with", "nobody can look at it any more"),
         Wrong(
             _says_nothing, "what is not acknowledged comes back by itself, at once", "found the store away, and nobody"

@@ -27,18 +27,18 @@ class Line(NamedTuple):
         return sum(count > 0 for count in self.times.values())
 
 
-def who(told: "Told | pd.DataFrame", stamp: str | None = None, title: str | None = None) -> style.Picture:
+def who(result: "Told | pd.DataFrame", stamp: str | None = None, title: str | None = None) -> style.Picture:
     """Full cells: read, and the broker knows. Hollow: read, and it was not told. 2×: read twice. ×: a dead letter.
 
-    told: a Result, or its deliveries: one row per reader and order with broker, reader, seq, times, end.
+    result: a Result, or its deliveries: one row per reader and order with broker, reader, seq, times, end.
     stamp, title: by default from the run. Raises ValueError when there are no rows.
     """
-    rows = told if isinstance(told, pd.DataFrame) else told.deliveries
+    rows = result if isinstance(result, pd.DataFrame) else result.deliveries
     found = lines(rows)
     if not found:
         raise ValueError("no readers: nothing to draw")
     if stamp is None:
-        stamp = "" if isinstance(told, pd.DataFrame) else told.stamp()
+        stamp = "" if isinstance(result, pd.DataFrame) else result.stamp()
     brokers = list(dict.fromkeys(line.broker for line in found))
     most = max(sum(line.broker == broker for line in found) for broker in brokers)
     said = style.two_lines(title or finding(found))
