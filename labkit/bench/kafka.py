@@ -21,8 +21,7 @@ def throughput(config: Config, events: Sequence[Event], rounds: int) -> list[Com
     """Events a second that are published and confirmed, then consumed; both with their rows."""
     dicts = [event.to_dict() for event in events]
     topics = [fresh("bench") for _ in range(3)]
-    kafka.create_topics(config, dict.fromkeys(topics, 1))
-    try:
+    with kafka.temporary_topics(config, dict.fromkeys(topics, 1)):
         publish = in_turn(
             throughput_lines("Kafka: publish and trace", len(events)),
             lambda: _publish(config, topics[0], events),
@@ -36,8 +35,6 @@ def throughput(config: Config, events: Sequence[Event], rounds: int) -> list[Com
             lambda: _bare_consume(config, topics[2], len(events)),
             rounds,
         )
-    finally:
-        kafka.delete_topics(config, topics)
     return [*publish, *consume]
 
 
@@ -71,7 +68,7 @@ def bare_sender(producer: ck.Producer, topic: str, add: Callable[[Any], None]) -
     def send(a: dict[str, Any]) -> None:
         key, name, seq = a["subject"], a["id"], int(a["sequence"])
 
-        def told(error: Any, message: ck.Message) -> None:
+        def answered(error: Any, message: ck.Message) -> None:
             what = "failed" if error else "confirmed"
             where = f"{message.topic()}/{message.partition()}"
             add((now_ns(), what, key, seq, name, where, message.offset(), "checkout", "kafka", ""))
@@ -80,7 +77,7 @@ def bare_sender(producer: ck.Producer, topic: str, add: Callable[[Any], None]) -
         add((now_ns(), "published", key, seq, name, topic, -1, "checkout", "kafka", a["type"]))
         while True:
             try:
-                producer.produce(topic, raw, key, on_delivery=told)
+                producer.produce(topic, raw, key, on_delivery=answered)
                 break
             except BufferError:
                 producer.poll(0.05)

@@ -1,15 +1,16 @@
 """What labkit adds to the latency of an event, at a rate that a shop might have."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pika
 
-from labkit.base.errors import LabError, NotInTimeError
+from labkit.base.errors import LabError
 from labkit.base.names import fresh
+from labkit.base.tasks import TaskGroup
 from labkit.base.wait import until
 from labkit.bench import kafka as bench_kafka
 from labkit.bench import rabbitmq as bench_rabbitmq
@@ -34,8 +35,7 @@ def kafka_latency(config: Mapping[str, Any], events: Sequence[Event], rounds: in
 def rabbitmq_latency(parameters: pika.ConnectionParameters, events: Sequence[Event], rounds: int) -> list[Comparison]:
     """The same for RabbitMQ. Both sides publish from a thread of their own and confirm without waiting."""
     queue = fresh("bench")
-    rabbitmq.declare_queue(parameters, queue)
-    try:
+    with rabbitmq.temporary_queues(parameters, (queue,)):
         return _lines(
             "RabbitMQ",
             len(events) - WARM_UP,
@@ -43,8 +43,6 @@ def rabbitmq_latency(parameters: pika.ConnectionParameters, events: Sequence[Eve
             lambda: _bare_rabbitmq(parameters, queue, events),
             rounds,
         )
-    finally:
-        rabbitmq.delete(parameters, queue)
 
 
 def _lines(
@@ -55,41 +53,40 @@ def _lines(
 
 
 def _kafka(config: Mapping[str, Any], events: Sequence[Event]) -> Percentiles:
-    topic = _fresh_topic(config)
-    trace = Trace()
-    producer = kafka.Producer(config, trace, "checkout", linger_ms=0)
-    consumer = kafka.Consumer(config, fresh("bench"), [topic], trace, "inventory")
-    names = (received.event.id for received in consumer.events(idle_s=5))
-    try:
-        _until_assigned(consumer.client)
-        return paced(events, lambda event: producer.publish(event, topic), names, producer.client.poll)
-    finally:
-        producer.close()
-        consumer.close()
-        kafka.delete_topics(config, [topic])
+    with _topic(config) as topic:
+        trace = Trace()
+        producer = kafka.Producer(config, trace, "checkout", linger_ms=0)
+        consumer = kafka.Consumer(config, fresh("bench"), [topic], trace, "inventory")
+        names = (received.event.id for received in consumer.events(idle_s=5))
+        try:
+            _until_assigned(consumer.client)
+            return paced(events, lambda event: producer.publish(event, topic), names, producer.client.poll)
+        finally:
+            producer.close()
+            consumer.close()
 
 
 def _bare_kafka(config: Mapping[str, Any], events: Sequence[Event]) -> Percentiles:
-    topic = _fresh_topic(config)
-    rows: list[Any] = []
-    producer = bare.producer(config, **{"linger.ms": 0})
-    consumer = bench_kafka.bare_consumer(config, topic)
-    send = bench_kafka.bare_sender(producer, topic, rows.append)
-    names = (a["id"] for a in bench_kafka.bare_reader(consumer, rows.append, idle_s=5))
-    try:
-        _until_assigned(consumer)
-        return paced(events, lambda event: send(event.to_dict()), names, producer.poll)
-    finally:
-        producer.flush(10)
-        consumer.close()
-        kafka.delete_topics(config, [topic])
+    with _topic(config) as topic:
+        rows: list[Any] = []
+        producer = bare.producer(config, **{"linger.ms": 0})
+        consumer = bench_kafka.bare_consumer(config, topic)
+        send = bench_kafka.bare_sender(producer, topic, rows.append)
+        names = (a["id"] for a in bench_kafka.bare_reader(consumer, rows.append, idle_s=5))
+        try:
+            _until_assigned(consumer)
+            return paced(events, lambda event: send(event.to_dict()), names, producer.poll)
+        finally:
+            producer.flush(10)
+            consumer.close()
 
 
-def _fresh_topic(config: Mapping[str, Any]) -> str:
+@contextmanager
+def _topic(config: Mapping[str, Any]) -> Iterator[str]:
     # Empty, and read from its beginning: who joins at the end of a topic can miss what is sent in that moment.
     topic = fresh("bench")
-    kafka.create_topics(config, {topic: 1})
-    return topic
+    with kafka.temporary_topics(config, {topic: 1}):
+        yield topic
 
 
 def _until_assigned(consumer: Any) -> None:
@@ -116,18 +113,14 @@ def _rabbitmq(parameters: pika.ConnectionParameters, queue: str, events: Sequenc
 def _bare_rabbitmq(parameters: pika.ConnectionParameters, queue: str, events: Sequence[Event]) -> Percentiles:
     rows: list[Any] = []
     publisher = bench_rabbitmq.BarePublisher(parameters, queue, [], rows.append)
-    thread = threading.Thread(target=publisher.run, daemon=True)
-    thread.start()
-    connection = pika.BlockingConnection(parameters)
-    names = (a["id"] for a in bench_rabbitmq.bare_reader(connection.channel(), queue, rows.append))
-    if not publisher.ready.wait(10):
-        raise NotInTimeError("The benchmark's publisher got no channel.", "look at `python -m labkit status`")
-    try:
-        return paced(events, publisher.send_later, names, time.sleep)
-    finally:
-        connection.close()
-        publisher.connection.ioloop.add_callback_threadsafe(publisher.close)
-        thread.join(10)
+    with TaskGroup() as tasks, pika.BlockingConnection(parameters) as connection:
+        names = (a["id"] for a in bench_rabbitmq.bare_reader(connection.channel(), queue, rows.append))
+        tasks.start(publisher.run)
+        try:
+            tasks.wait(publisher.ready.is_set, 10, "the benchmark's publisher has a channel")
+            return paced(events, publisher.send_later, names, time.sleep)
+        finally:
+            publisher.connection.ioloop.add_callback_threadsafe(publisher.close)
 
 
 def paced(
@@ -135,30 +128,24 @@ def paced(
 ) -> Percentiles:
     """p50 and p99 in ms of `events`, sent at RATE, from the intended moment until `names` yields their ids."""
     arrived: dict[str, float] = {}
-    errors: list[Exception] = []
 
     def receive() -> None:
-        try:
-            for name in names:
-                arrived[name] = time.perf_counter()
-                if len(arrived) == len(events):
-                    return
-        except Exception as error:
-            errors.append(error)
+        for name in names:
+            arrived[name] = time.perf_counter()
+            if len(arrived) == len(events):
+                return
 
-    reader = threading.Thread(target=receive, daemon=True)
-    reader.start()
-    start = time.perf_counter() + 0.05
-    due = {event.id: start + i / RATE for i, event in enumerate(events)}
-    for event in events:
-        while (left := due[event.id] - time.perf_counter()) > 0.002:
-            wait(left - 0.001)
-        if left > 0:
-            time.sleep(left)
-        send(event)
-    reader.join(30)
-    if errors:
-        raise errors[0]
+    with TaskGroup() as tasks:
+        tasks.start(receive)
+        start = time.perf_counter() + 0.05
+        due = {event.id: start + i / RATE for i, event in enumerate(events)}
+        for event in events:
+            while (left := due[event.id] - time.perf_counter()) > 0.002:
+                wait(left - 0.001)
+            if left > 0:
+                time.sleep(left)
+            send(event)
+        tasks.join(30, "every event of the benchmark has arrived")
     if len(arrived) < len(events):
         raise LabError(f"{len(events) - len(arrived)} events of the benchmark did not arrive.", "run it again")
     late = [(arrived[event.id] - due[event.id]) * 1000 for event in events[WARM_UP:]]

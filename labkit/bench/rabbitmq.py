@@ -21,9 +21,8 @@ def throughput(parameters: pika.ConnectionParameters, events: Sequence[Event], r
     """Events a second that are published and confirmed, then consumed and acknowledged one by one; with their rows."""
     dicts = [event.to_dict() for event in events]
     queue = fresh("bench")
-    rabbitmq.declare_queue(parameters, queue)
     publish, consume = (throughput_lines(f"RabbitMQ: {what} and trace", len(events)) for what in ("publish", "consume"))
-    try:
+    with rabbitmq.temporary_queues(parameters, (queue,)):
         for _ in range(rounds):  # what is published in a round is consumed in it
             in_turn(
                 publish,
@@ -37,8 +36,6 @@ def throughput(parameters: pika.ConnectionParameters, events: Sequence[Event], r
                 lambda: _bare_consume(parameters, queue, len(events)),
                 1,
             )
-    finally:
-        rabbitmq.delete(parameters, queue)
     return [*publish, *consume]
 
 
