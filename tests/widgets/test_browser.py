@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 from labkit.base import wait
 from labkit.base.settings import course_root
-from labkit.desk.page import LabServer, NotebookPage, chromium, lab_server
+from labkit.desk.page import LabServer, NotebookPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -26,19 +26,12 @@ from labkit.widgets.panel import panel
 panel(toy.run, toy.draw, delay_ms=(0, 500, 50), workers=(0, 8), steps=(5, 5000), keyed=True)"""
 
 
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    with lab_server(tmp_path_factory.mktemp("jupyter")) as server:
-        server.put(Path(toy_experiment.__file__))
-        server.write("toy.ipynb", TOY)
-        server.write("broken.ipynb", "import sys; print('oh', file=sys.stderr)", "1 / 0", "'never'")
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
+@pytest.fixture
+def lab(jupyter: LabServer) -> LabServer:
+    jupyter.put(Path(toy_experiment.__file__))
+    jupyter.write("toy.ipynb", TOY)
+    jupyter.write("broken.ipynb", "import sys; print('oh', file=sys.stderr)", "1 / 0", "'never'")
+    return jupyter
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from stage_browser import CELL, StageOnPage
 
 from labkit.base import wait
-from labkit.desk.page import LabServer, NotebookPage, chromium, lab_server
+from labkit.desk.page import LabServer, NotebookPage
 from labkit.measure import scene
 from labkit.measure.scene import at as scene_at
 from labkit.widgets import stage as widget
@@ -28,23 +28,16 @@ s"""
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    with lab_server(tmp_path_factory.mktemp("stage")) as server:
-        server.put(Path(stage_runs.__file__))
-        (server.root / stage_runs.FOLDER.name).mkdir()
-        for name in stage_runs.NAMES:
-            server.put(stage_runs.file(name))
-            (server.root / stage_runs.file(name).name).rename(server.root / stage_runs.FOLDER.name / f"{name}.jsonl.gz")
-        server.write("both.ipynb", CELL.format(name="both", slow=100))
-        server.write("thousand.ipynb", CELL.format(name="kafka_1000", slow=20))
-        server.write("crowd.ipynb", CROWD)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
+def lab(jupyter: LabServer) -> LabServer:
+    jupyter.put(Path(stage_runs.__file__))
+    (jupyter.root / stage_runs.FOLDER.name).mkdir()
+    for name in stage_runs.NAMES:
+        jupyter.put(stage_runs.file(name))
+        (jupyter.root / stage_runs.file(name).name).rename(jupyter.root / stage_runs.FOLDER.name / f"{name}.jsonl.gz")
+    jupyter.write("both.ipynb", CELL.format(name="both", slow=100))
+    jupyter.write("thousand.ipynb", CELL.format(name="kafka_1000", slow=20))
+    jupyter.write("crowd.ipynb", CROWD)
+    return jupyter
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from jupyter_browser import panel as on_page
 from playwright.sync_api import Browser, Locator
 
 from labkit.base import wait
-from labkit.desk.page import LabServer, NotebookPage, chromium, lab_server
+from labkit.desk.page import LabServer, NotebookPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -26,16 +26,9 @@ OVERTAKEN = r"\d+ of 100 orders were handled out of order; order \d+ was \w+ [\d
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    with lab_server(tmp_path_factory.mktemp("ordering")) as found:
-        found.write("ordering.ipynb", CELL)
-        yield found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
+def server(jupyter: LabServer) -> LabServer:
+    jupyter.write("ordering.ipynb", CELL)
+    return jupyter
 
 
 @pytest.fixture(scope="module")
