@@ -90,7 +90,7 @@ def _topic(config: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _until_assigned(consumer: Any) -> None:
-    until(lambda: kafka.shared_out([consumer], 1), 15, "the benchmark's consumer has its partition", every_s=0)
+    until(lambda: kafka.all_assigned([consumer], 1), 15, "the benchmark's consumer has its partition", every_s=0)
 
 
 def _rabbitmq(parameters: pika.ConnectionParameters, queue: str, events: Sequence[Event]) -> Percentiles:

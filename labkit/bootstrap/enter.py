@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         python = _interpreter("test" if argv[0] == "test" else None, argv[0] in _LIGHT)
     except LabError as error:
-        return cli.tell(error)
+        return cli.print_error(error)
     except KeyboardInterrupt:
         say("stopped; a half-made .venv is made anew next time")
         return 130

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except LabError as error:
-        return tell(error)
+        return print_error(error)
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return _STOPPED_BY_USER
@@ -71,7 +71,7 @@ def overview() -> str:
     return _OVERVIEW.format(commands=commands)
 
 
-def tell(error: LabError) -> int:
+def print_error(error: LabError) -> int:
     """Print what happened and its cure on standard error. Returns the error's exit code."""
     print(f"labkit: {error}", file=sys.stderr)
     return error.exit_code

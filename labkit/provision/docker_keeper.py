@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-told_to_go = threading.Event()
+asked_to_stop = threading.Event()
 
 
 def containers(spec: dict[str, Any]) -> list[tuple[str, str]]:
@@ -34,26 +34,26 @@ def follow(spec: dict[str, Any], container: str, service: str) -> None:
     """Append the container's output to its log file; go on when it was started again."""
     path = Path(spec["logs"][service])
     since, mode = "0", "wb"
-    while not told_to_go.is_set():
+    while not asked_to_stop.is_set():
         with path.open(mode) as log:
             argv = [spec["docker"], "logs", "-f", "--since", since, container]
             subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         since, mode = f"{time.time():.3f}", "ab"
-        told_to_go.wait(1)  # it has stopped; perhaps it is started again
+        asked_to_stop.wait(1)  # it has stopped; perhaps it is started again
 
 
 def main() -> None:
     spec = json.loads(sys.argv[1])
     os.umask(0o077)  # logs are their owner's
     # A stop in the middle of `up` waits for its end, so that nothing is created while the stop command looks around.
-    signal.signal(signal.SIGTERM, lambda *_: told_to_go.set())
+    signal.signal(signal.SIGTERM, lambda *_: asked_to_stop.set())
     up = subprocess.run(spec["up"], stdin=subprocess.DEVNULL, check=False)
     if up.returncode != 0:
         sys.exit(up.returncode)
     for container, service in containers(spec):
         threading.Thread(target=follow, args=(spec, container, service), daemon=True).start()
     print("up", flush=True)
-    told_to_go.wait()
+    asked_to_stop.wait()
     os._exit(0)
 
 

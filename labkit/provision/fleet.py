@@ -59,7 +59,7 @@ class Fleet:
         ]
 
 
-def told(wrong: Sequence[Exception]) -> dict[str, str]:
+def as_failure(wrong: Sequence[Exception]) -> dict[str, str]:
     """Errors as one message; the holder makes an exception of it again. A surprise goes to the supervisor's log."""
     known = []
     for error in wrong:

@@ -20,7 +20,7 @@ import time
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
-def tell(**what: object) -> None:
+def report(**what: object) -> None:
     try:
         os.write(1, json.dumps(what).encode() + b"\n")
     except OSError:  # the owner is gone; we still have work to do
@@ -94,7 +94,7 @@ class Guard:
                 subprocess.run(self.stop_argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, timeout=120)
             except (OSError, subprocess.TimeoutExpired) as error:
                 os.write(self.log, f"guardian: {error}\n".encode())
-        tell(exit=self.program.returncode)
+        report(exit=self.program.returncode)
         os._exit(0)
 
     def await_owner(self) -> None:
@@ -128,9 +128,9 @@ def main() -> None:
     try:
         guard = Guard(json.loads(sys.argv[1]))
     except OSError as error:
-        tell(error=str(error))
+        report(error=str(error))
         sys.exit(1)
-    tell(pid=guard.program.pid)
+    report(pid=guard.program.pid)
     threading.Thread(target=guard.follow, daemon=True).start()
     guard.await_owner()
     guard.stop()

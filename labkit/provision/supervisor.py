@@ -18,7 +18,7 @@ from typing import Any
 
 from labkit.base import errors, ports, settings
 from labkit.provision import state
-from labkit.provision.fleet import Fleet, told
+from labkit.provision.fleet import Fleet, as_failure
 from labkit.provision.model import Place, Wanted
 
 
@@ -81,7 +81,7 @@ class Supervisor:
         wrong = await asyncio.to_thread(self._fleet.start, say)
         async with self._changed:
             if wrong:
-                self.failure = told(wrong)
+                self.failure = as_failure(wrong)
             self.phase = "failed" if wrong else "ready"
             self._changed.notify_all()
         if wrong:
@@ -160,7 +160,7 @@ class Supervisor:
             await _send(writer, ready=self._fleet.ready())
         else:
             stopping = errors.NotRunningError("The lab is stopping.", "start it again")
-            await _send(writer, failed=self.failure or told([stopping]))
+            await _send(writer, failed=self.failure or as_failure([stopping]))
             self._failure_told.set()
 
     async def _revive(self) -> None:
@@ -171,7 +171,7 @@ class Supervisor:
             try:
                 await asyncio.to_thread(self._fleet.revive)
             except Exception as error:
-                self.phase, self.failure = "failed", told([error])
+                self.phase, self.failure = "failed", as_failure([error])
                 self._stop.set()
 
     def status(self) -> dict[str, Any]:

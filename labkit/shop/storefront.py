@@ -23,7 +23,7 @@ class Publisher(Protocol):
 class Storefront:
     """Publishes real orders, one after the other, to the brokers in turn: `rate` a second for each broker.
 
-    It publishes as many as it is told (`go_on`), then waits to be told more. rows: takes what happens.
+    It publishes as many as it is told (`publish_up_to`), then waits to be told more. rows: takes what happens.
     """
 
     def __init__(self, publishers: Mapping[str, Publisher], rows: Tracer, rate: float) -> None:
@@ -41,7 +41,7 @@ class Storefront:
         for task in self._tasks:
             task.cancel()
 
-    def go_on(self, upto: int) -> None:
+    def publish_up_to(self, upto: int) -> None:
         """Publish until `upto` orders, counted from the start of the process, are published on each broker.
 
         A smaller number than before ends the flow sooner.
@@ -93,7 +93,7 @@ def route(storefront: Storefront) -> Route:
         text = (await request.body()).decode(errors="replace")
         if not text.isdecimal():
             return JSONResponse({"error": f"flow is {text!r}.", "cure": "send a whole number"}, 400)
-        storefront.go_on(int(text))
+        storefront.publish_up_to(int(text))
         return JSONResponse({"upto": int(text)})
 
     return Route("/flow", flow, methods=["PUT"])

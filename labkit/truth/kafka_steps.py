@@ -9,7 +9,7 @@ import confluent_kafka as ck
 from labkit.base import patience, wait
 from labkit.base.errors import BrokerError, NotInTimeError
 from labkit.base.names import fresh
-from labkit.brokers.kafka.groups import shared_out
+from labkit.brokers.kafka.groups import all_assigned
 from labkit.brokers.kafka.topics import create_topics, delete_topics, dotted, quiet
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
@@ -145,7 +145,7 @@ class KafkaSteps(Notes):
     def join(self, consumers: Sequence[ck.Consumer]) -> None:
         """Wait until these have shared the topic's partitions among them. Nothing may be in the topic yet."""
         what = "every consumer of the group has partitions"
-        wait.until(lambda: shared_out(consumers, PARTITIONS), TIMEOUT_S, what, every_s=0)
+        wait.until(lambda: all_assigned(consumers, PARTITIONS), TIMEOUT_S, what, every_s=0)
 
     def until_time(self, at_ns: int) -> None:
         """Let that moment pass."""

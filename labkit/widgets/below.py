@@ -5,13 +5,13 @@ from typing import Any
 
 import ipywidgets
 
-Make = Callable[[Any], Any]  # a result in, an ipywidgets widget out; ipywidgets has no types
+WidgetFactory = Callable[[Any], Any]  # a result in, an ipywidgets widget out; ipywidgets has no types
 
 
 class Below:
     """The place under the picture. box: what the panel shows; empty without `make`, and before the first result."""
 
-    def __init__(self, make: Make | None) -> None:
+    def __init__(self, make: WidgetFactory | None) -> None:
         self._make = make
         self.box = ipywidgets.VBox().add_class("labkit-below")
         self.box.layout.display = "none"

@@ -48,11 +48,11 @@ def check_names(run: Callable[..., Any], names: Mapping[str, Any]) -> None:
             )
 
 
-def make(run: Callable[..., Any], wanted: Mapping[str, Any]) -> tuple[dict[str, Widget], dict[str, Label]]:
+def make(run: Callable[..., Any], overrides: Mapping[str, Any]) -> tuple[dict[str, Widget], dict[str, Label]]:
     """One widget and one label for every control: those that `run` declares, then what else was asked for."""
     takes, kinds = parameters(run), declared(run)
     choices = {name: choice for name, kind in kinds.items() if (choice := kind.choice(takes[name].default)) is not None}
-    choices |= wanted
+    choices |= overrides
     check_names(run, choices)
     widgets, labels = {}, {}
     for name, choice in choices.items():

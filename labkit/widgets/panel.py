@@ -18,8 +18,8 @@ from labkit.base.checkpoint import reporting
 from labkit.base.errors import NotInTimeError
 from labkit.harness.labels import Label
 from labkit.plots.style import SHOWN_PX, Picture
-from labkit.widgets import controls, face
-from labkit.widgets.below import Below, Make
+from labkit.widgets import controls, render
+from labkit.widgets.below import Below, WidgetFactory
 from labkit.widgets.controls import PanelError
 from labkit.widgets.throttle import Throttle
 from labkit.widgets.watched import Watched
@@ -33,30 +33,36 @@ _CHANGED = "The controls have changed. Press Run to see what they do."
 
 
 def panel(
-    run: Run, plot: Plot | None = None, labels: Words | None = None, below: Make | None = None, **wanted: Any
-) -> "Panel":
+    run: Run, plot: Plot | None = None, labels: Words | None = None, below: WidgetFactory | None = None,
+    **overrides: Any,
+) -> "Panel":  # fmt: skip
     """Controls for `run`, as `ipywidgets.interact` makes them, but nothing runs until Run is pressed.
 
     run: a function that returns a Result. What it declares with `@experiment` has a control, unless
         `functools.partial` has fixed it. Its checkpoints say how far it is, and end it when Cancel was pressed; when
         it takes `progress` or `cancelled`, it is handed what they use: a function, and a `threading.Event`.
     plot: draws the result: a Picture, or a Figure.
-    wanted: controls, also in place of declared ones. (low, high) or (low, high, step) makes a slider, True or False a
-        box to tick, a list or {label: value} a menu, a string a text field. They begin at the default of `run`.
+    overrides: controls, also in place of declared ones. (low, high) or (low, high, step) makes a slider, True or
+        False a box to tick, a list or {label: value} a menu, a string a text field. They begin at the default of `run`.
     labels: other words for a control than its name gives. below: makes a widget from every result, which stands
         under the picture: `below=stage`.
     Raises PanelError when `run` does not take a control, or misses something.
     """
-    return Panel(run, plot, wanted, labels or {}, below)
+    return Panel(run, plot, overrides, labels or {}, below)
 
 
 class Panel:
     """What `panel` returns. `controls`: name -> widget. `result`: of the last run that came to its end, or None."""
 
     def __init__(
-        self, run: Run, plot: Plot | None, wanted: Mapping[str, Any], labels: Words, below: Make | None = None
+        self,
+        run: Run,
+        plot: Plot | None,
+        overrides: Mapping[str, Any],
+        labels: Words,
+        below: WidgetFactory | None = None,
     ) -> None:
-        self.controls, self._labels = controls.make(run, wanted)
+        self.controls, self._labels = controls.make(run, overrides)
         for name, text in labels.items():
             if name not in self.controls:
                 raise PanelError(f"labels names {name}, and there is no such control.", "give it a control")
@@ -65,8 +71,8 @@ class Panel:
         self.error: BaseException | None = None
         self._experiment, self._plot, self._below = run, plot, Below(below)
         self._takes = [name for name in controls.HANDED_IN if name in controls.parameters(run)]
-        self._now: face.Shown | None = None
-        self._before: face.Shown | None = None
+        self._now: render.Shown | None = None
+        self._before: render.Shown | None = None
         self._at_work = threading.Lock()  # one run at a time
         self._says = threading.RLock()  # what the panel says: a click and the end of a run can meet
         self._cancelled = threading.Event()
@@ -112,7 +118,7 @@ class Panel:
                 return
             self.cancel_button.disabled = True
             stops = "cancelled" in self._takes or self._looks.was_seen
-            self._status.value = face.status("Stopping …" if stops else "It ends by itself, and is thrown away.")
+            self._status.value = render.status("Stopping …" if stops else "It ends by itself, and is thrown away.")
             self._cancelled.set()  # the last thing: a quick run ends at once, and has the last word
 
     def wait(self, within_s: float = 60) -> None:
@@ -137,7 +143,7 @@ class Panel:
         self.cancel_button.disabled = False
         self.cancel_button.layout.display = ""
         self._box.add_class("labkit-busy")
-        self._status.value = face.status("Running …", busy=True)
+        self._status.value = render.status("Running …", busy=True)
 
     def _work(self, values: dict[str, Any]) -> None:
         """One run, from its start to its picture. Its error is kept in `self.error` and shown; nothing is raised."""
@@ -166,19 +172,19 @@ class Panel:
         tell(None, "Drawing …")
         png, alt = self._draw(found)
         self._below.show(found)
-        self._before, self._now = self._now, face.Shown(found, png, alt, values, took_s)
+        self._before, self._now = self._now, render.Shown(found, png, alt, values, took_s)
 
     def _draw(self, found: Any) -> tuple[bytes | None, str]:
         if self._plot is None:
             return None, ""
         drawn = self._plot(found)
-        picture = Picture(drawn, face.sentence(found)) if isinstance(drawn, Figure) else drawn
+        picture = Picture(drawn, render.sentence(found)) if isinstance(drawn, Figure) else drawn
         return picture.png(), picture.alt
 
     def _tell(self, done: float | None, words: str) -> None:
         with self._says:
             if not self._cancelled.is_set():
-                self._status.value = face.status(words, done, busy=True)
+                self._status.value = render.status(words, done, busy=True)
 
     def _end(self, closing: str) -> None:
         with self._says:
@@ -186,8 +192,8 @@ class Panel:
                 self._show()
             except Exception as problem:  # a strange result must not leave the panel "at work" for ever
                 self.error, closing = problem, "The result cannot be shown."
-                self._out.value = face.error(problem)
-            self._status.value = face.status(closing or self._standing())
+                self._out.value = render.error(problem)
+            self._status.value = render.status(closing or self._standing())
             self._box.remove_class("labkit-busy")
             self.cancel_button.layout.display = "none"
             self.run_button.disabled = False
@@ -197,9 +203,9 @@ class Panel:
         self.compare.layout.display = "" if self._before else "none"
         shown = ""
         if self.error is not None and not isinstance(self.error, CancelledError):
-            shown = face.error(self.error)
+            shown = render.error(self.error)
         if self._now is not None:
-            shown += face.result(self._now, self._labels, self._before if self.compare.value else None)
+            shown += render.result(self._now, self._labels, self._before if self.compare.value else None)
         self._out.value = shown
 
     def _build(self) -> None:
@@ -215,12 +221,12 @@ class Panel:
             button.layout.width = "92px"
         self.cancel_button.layout.display = self.compare.layout.display = "none"
         self.compare.layout.width = "auto"
-        self._status = ipywidgets.HTML(face.status(_READY)).add_class("labkit-status")
+        self._status = ipywidgets.HTML(render.status(_READY)).add_class("labkit-status")
         self._out = ipywidgets.HTML().add_class("labkit-out")
         columns = ipywidgets.Layout(grid_template_columns="repeat(auto-fit, minmax(300px, 1fr))", grid_gap="2px 32px")
         row = ipywidgets.HBox([self.run_button, self.cancel_button, self._status, self.compare]).add_class("labkit-row")
         grid = ipywidgets.GridBox(list(self.controls.values()), layout=columns)
-        self._box = ipywidgets.VBox([ipywidgets.HTML(face.style()), grid, row, self._out, self._below.box])
+        self._box = ipywidgets.VBox([ipywidgets.HTML(render.style()), grid, row, self._out, self._below.box])
         self._box.add_class("labkit-panel")
         self.run_button.on_click(lambda _: self.start())
         self.cancel_button.on_click(lambda _: self.cancel())
@@ -229,7 +235,7 @@ class Panel:
     def _on_change(self, _: Any) -> None:
         with self._says:
             if self._now is not None and not self._at_work.locked():
-                self._status.value = face.status(self._standing())
+                self._status.value = render.status(self._standing())
 
     def _standing(self) -> str:
         """Whether what is shown is what the controls say."""
@@ -237,7 +243,7 @@ class Panel:
 
     def __repr__(self) -> str:
         told = f"A panel with controls for {', '.join(one.words for one in self._labels.values()) or 'nothing'}."
-        return told if self._now is None else f"{told} {self._now.alt or face.sentence(self.result)}"
+        return told if self._now is None else f"{told} {self._now.alt or render.sentence(self.result)}"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
         """The live panel; and its last picture, for a saved notebook that is read where no kernel runs."""

@@ -59,7 +59,7 @@ def test_an_event_that_cannot_be_handled_can_be_buried_in_kafka(topic):
     publish_to_kafka(topic, [event], trace)
     consumer = kafka.Consumer(lab.kafka_config(), fresh("test"), [topic], trace, "inventory")
     (received,) = read_kafka(consumer, 1)
-    consumer.bury(received, "no such product")
+    consumer.dead_letter(received, "no such product")
     consumer.commit(received)
     consumer.close()
     dead = kafka.Consumer(lab.kafka_config(), fresh("test"), [topic + kafka.DEAD_SUFFIX])

@@ -30,7 +30,7 @@ def test_topics_their_dead_letters_and_the_groups_of_a_run_are_gone_afterwards()
     with kafka.temporary_topics(config, {topic: 2}), TaskGroup() as tasks:
 
         def handle(received: kafka.Received, consumer: kafka.Consumer) -> None:
-            consumer.bury(received, "as the test wants it")
+            consumer.dead_letter(received, "as the test wants it")
             consumer.commit(received)
             seen.append(received.event.id)
 

@@ -73,7 +73,7 @@ def flow(publishers: dict[str, Remembers], *upto: int) -> Trace:
         shop = Storefront(publishers, rows, rate=10_000)
         shop.open()
         for n in upto:
-            shop.go_on(n)
+            shop.publish_up_to(n)
             while len(rows) < 2 * n * len(publishers) or shop._more.is_set():  # until it waits to be told more
                 await asyncio.sleep(0)
             await asyncio.sleep(0)

@@ -13,7 +13,7 @@ from labkit.base import wait
 from labkit.base.errors import LabError
 from labkit.harness.labels import label
 from labkit.measure.result import Measure, Result
-from labkit.widgets import controls, face
+from labkit.widgets import controls, render
 from labkit.widgets.labels import measure
 from labkit.widgets.panel import Panel, panel
 from labkit.widgets.throttle import Throttle
@@ -140,7 +140,7 @@ def test_without_a_browser_the_panel_does_the_same_work() -> None:
 def test_the_first_anomalies_are_told_and_the_rest_is_counted() -> None:
     made = panel(toy.run, keyed=False)
     made.run()
-    assert shown(made).count("<b>×</b>") == face.SENTENCES
+    assert shown(made).count("<b>×</b>") == render.SENTENCES
     assert "… and 2 more like these" in shown(made)
 
 
@@ -376,8 +376,8 @@ def test_two_runs_can_be_compared_and_what_differs_is_bold() -> None:
 
 
 def compared(before: dict[str, Measure], now: dict[str, Measure]) -> str:
-    runs = [face.Shown(Result("a", toy.run().deliveries, one), None, "") for one in (before, now)]
-    return face.result(runs[1], {}, runs[0])
+    runs = [render.Shown(Result("a", toy.run().deliveries, one), None, "") for one in (before, now)]
+    return render.result(runs[1], {}, runs[0])
 
 
 def test_whole_numbers_are_compared_without_a_decimal() -> None:
@@ -396,9 +396,9 @@ def test_a_comparison_shows_what_differs_and_counts_what_is_equal() -> None:
 
 
 def test_of_many_that_differ_the_first_are_shown_and_the_rest_is_counted() -> None:
-    before = {f"n{i}": Measure(i, "orders") for i in range(face.MEASURES + 3)}
+    before = {f"n{i}": Measure(i, "orders") for i in range(render.MEASURES + 3)}
     said = compared(before, {name: Measure(one.value + 1, "orders") for name, one in before.items()})
-    assert said.count("<td>") == 3 * face.MEASURES
+    assert said.count("<td>") == 3 * render.MEASURES
     assert "3 more differ." in said
     assert "equal" not in said
 

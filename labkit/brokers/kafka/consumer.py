@@ -197,7 +197,7 @@ class Consumer:
                 self._add(ACKED, key, seq, event_id, where, offset, self._who, BROKER)
         self._open = still
 
-    def bury(self, received: Received, why: str) -> None:
+    def dead_letter(self, received: Received, why: str) -> None:
         """Put an event that cannot be handled with the dead letters: `<topic>.dead`, bytes untouched. Then commit."""
         place = received.topic, received.partition, received.offset
         self._dead.send(DeadLetter(received.raw, None, why, self._group, *place))

@@ -117,7 +117,7 @@ def delete_groups(config: Mapping[str, Any], groups: Iterable[str]) -> None:
                 raise BrokerError(f"Kafka did not delete the group {name}: {said(error)}.", CURE) from error
 
 
-def shared_out(members: Sequence[ck.Consumer], partitions: int) -> bool:
+def all_assigned(members: Sequence[ck.Consumer], partitions: int) -> bool:
     """Poll each of these once: whether all of them have partitions now, and so many together.
 
     To be asked while the topic is still empty: an event that a poll brought would be lost. The first member of a group

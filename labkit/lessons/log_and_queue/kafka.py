@@ -116,7 +116,7 @@ class GroupMember:
             self.client.failed(last, "try again")
             self.client.client.seek(ck.TopicPartition(last.topic, last.partition, last.offset))
             return
-        self.client.bury(last, f"failed {TRIES} times")
+        self.client.dead_letter(last, f"failed {TRIES} times")
         self.client.commit(last)
         self.read.dead.add(last.event.seq)
 

@@ -84,7 +84,7 @@ def _kafka(brokers: Brokers, commands: Sequence[Event], groups: Sequence[str]) -
         for copy in copies:
             end.callback(copy.close)
         members, partitions = [copy.client for copy in copies], 2 * len(set(groups))
-        until(lambda: kafka.shared_out(members, partitions), 30, "every copy has partitions to read")
+        until(lambda: kafka.all_assigned(members, partitions), 30, "every copy has partitions to read")
         producer = kafka.Producer(brokers.kafka)
         end.callback(producer.close)
         for command in commands:

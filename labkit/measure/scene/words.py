@@ -84,9 +84,9 @@ def now(scene: Scene, k: int, t: float) -> str:
     return last(lines(scene, k), t) or nothing
 
 
-def last(told: Sequence[Line], t: float) -> str:
+def last(lines: Sequence[Line], t: float) -> str:
     """The words of the last of these lines at `t`; empty: none of them was told yet."""
-    return next((words for time, _, words in reversed(told) if time <= t), "")
+    return next((words for time, _, words in reversed(lines) if time <= t), "")
 
 
 def _of_cell(scene: Scene, board: Mapping[str, Any], cell: Mapping[str, Any]) -> list[tuple[float, str]]:

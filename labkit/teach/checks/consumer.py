@@ -50,14 +50,15 @@ def raised(problem: BaseException) -> str:
     return f"raised {type(problem).__name__}: {problem}"
 
 
-class Hands:
+class Redelivery:
     """What a consumer is handed: a way to reserve, to put a message to the dead letters, to acknowledge it.
 
-    away: orders for which the store is away, the first time. bury: puts bytes where the broker keeps dead letters.
+    away: orders for which the store is away, the first time.
+    dead_letter: puts bytes where the broker keeps dead letters.
     """
 
-    def __init__(self, story: Story, away: set[str], bury: Callable[[bytes], None]) -> None:
-        self._story, self._away, self._bury = story, away, bury
+    def __init__(self, story: Story, away: set[str], dead_letter: Callable[[bytes], None]) -> None:
+        self._story, self._away, self._dead_letter = story, away, dead_letter
         self._did: list[str] = []
 
     def reserve(self, order: str) -> None:
@@ -70,7 +71,7 @@ class Hands:
 
     def dead_letter(self, raw: bytes, why: str) -> None:
         """Keep the bytes where somebody can look at them."""
-        self._bury(bytes(raw))
+        self._dead_letter(bytes(raw))
         self._did.append("dead letter")
 
     def deliver(self, react: Consumer, raw: bytes, acknowledge: Ack) -> bool:
@@ -93,8 +94,8 @@ class Hands:
 def on_a_list(react: Consumer, messages: Sequence[bytes], away: set[str]) -> Story:
     """Hand every message to `react`, and again what it does not acknowledge. A stand-in: nothing is sent anywhere."""
     story = Story()
-    hands = Hands(story, set(away), story.dead.append)
+    redelivery = Redelivery(story, set(away), story.dead.append)
     for raw in messages:
-        if not any(hands.deliver(react, raw, lambda: None) for _ in range(TRIES)):
+        if not any(redelivery.deliver(react, raw, lambda: None) for _ in range(TRIES)):
             story.left.append(raw)
     return story

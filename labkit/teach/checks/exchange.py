@@ -108,7 +108,7 @@ class StandIn:
         for target in targets:
             self.queues[target].messages.append(Message(message.body, message.routing_key))
 
-    def bury(self, queue: Queue, message: Message) -> None:
+    def dead_letter(self, queue: Queue, message: Message) -> None:
         """To the queue's dead letters, if it has any."""
         exchange = queue.arguments.get("x-dead-letter-exchange")
         if exchange is not None:
@@ -214,7 +214,7 @@ class Channel:
         if requeue and message.returned <= queue.arguments.get("x-delivery-limit", LIMIT):
             queue.messages.appendleft(message)
         else:
-            self._broker.bury(queue, message)
+            self._broker.dead_letter(queue, message)
 
     def basic_reject(self, delivery_tag: int = 0, requeue: bool = True) -> None:
         self.basic_nack(delivery_tag, requeue=requeue)

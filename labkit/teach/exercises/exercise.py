@@ -63,7 +63,7 @@ class Exercise:
         try:
             return Verdict(self.name, tuple(self.judge(answer)))
         except Exception as problem:
-            return Verdict(self.name, (Finding(False, told(problem)),))
+            return Verdict(self.name, (Finding(False, explanation(problem)),))
 
     def hint(self, number: int | None = None) -> Hint:
         """The next hint: a question, then the place, then the fix. number: 1, 2 or 3, to read one again."""
@@ -92,7 +92,7 @@ def for_real(exercise: Exercise, answer: Any, place: str, run: Callable[[], Sequ
     try:
         return Verdict(name, tuple(run()))
     except AnswerError as problem:
-        return Verdict(name, (Finding(False, told(problem)),))
+        return Verdict(name, (Finding(False, explanation(problem)),))
 
 
 def untouched(answer: Any, stub: Answer) -> bool:
@@ -101,7 +101,7 @@ def untouched(answer: Any, stub: Answer) -> bool:
     return mine is not None and theirs is not None and _program(mine) == _program(theirs)
 
 
-def told(problem: BaseException) -> str:
+def explanation(problem: BaseException) -> str:
     """An error of the learner's code in a line: what, and where in it."""
     if isinstance(problem, AnswerError) and problem.__cause__ is not None:
         problem = problem.__cause__

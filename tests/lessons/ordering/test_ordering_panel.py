@@ -8,7 +8,7 @@ from labkit.lessons.ordering.panel import ordering_panel
 from labkit.lessons.ordering.plots import microscope
 from labkit.measure import anomalies, order
 from labkit.measure.result import Result
-from labkit.widgets import face
+from labkit.widgets import render
 
 
 @pytest.mark.usefixtures("brokers")
@@ -38,7 +38,7 @@ def test_where_order_held_the_stage_shows_the_pictures_first_order() -> None:
 def test_the_rest_is_counted_as_events_where_each_sentence_has_one_of_its_own() -> None:
     trace = handled(*((str(order), [2, 1]) for order in range(6)))
     found = Result("One service.", pd.DataFrame(), anomalies=anomalies.find(trace.to_frame()))
-    assert "… and 3 more events like these" in face.result(face.Shown(found, None, ""), {})
+    assert "… and 3 more events like these" in render.result(render.Shown(found, None, ""), {})
     by_two_services = pd.concat([anomalies.find(trace.to_frame())] * 2)
     found = Result("Two services.", pd.DataFrame(), anomalies=by_two_services)
-    assert "… and 9 more like these" in face.result(face.Shown(found, None, ""), {})
+    assert "… and 9 more like these" in render.result(render.Shown(found, None, ""), {})

@@ -27,7 +27,7 @@ class Copy:
 @pytest.mark.parametrize(("held", "ready"), [([2, 0], False), ([0, 0], False), ([2, 1], False), ([1, 1], True)])
 def test_the_commands_come_when_the_group_has_shared_out_its_partitions(held: list[int], ready: bool) -> None:
     copies: list[Any] = [Copy(n) for n in held]
-    assert kafka.shared_out(copies, 2) is ready
+    assert kafka.all_assigned(copies, 2) is ready
 
 
 def test_the_dead_letters_are_counted_when_both_brokers_have_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:

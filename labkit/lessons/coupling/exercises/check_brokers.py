@@ -12,7 +12,7 @@ import pika
 from labkit.base.names import fresh
 from labkit.brokers.rabbitmq import topology
 from labkit.teach.checks.channel import drained
-from labkit.teach.checks.consumer import TRIES, Consumer, Hands, Story
+from labkit.teach.checks.consumer import TRIES, Consumer, Redelivery, Story
 from labkit.teach.checks.partition import PartitionReader, partition, value_of
 
 
@@ -22,13 +22,13 @@ def on_kafka(react: Consumer, config: Mapping[str, Any], messages: Sequence[byte
     What is not acknowledged is read again from its offset, TRIES times at most. Takes a second or two.
     """
     story = Story()
-    with partition(config, messages) as (reader, bury, buried):
-        _read_kafka(react, reader, len(messages), Hands(story, set(away), bury), story)
+    with partition(config, messages) as (reader, dead_letter, buried):
+        _read_kafka(react, reader, len(messages), Redelivery(story, set(away), dead_letter), story)
         story.dead = buried()
     return story
 
 
-def _read_kafka(react: Consumer, reader: PartitionReader, count: int, hands: Hands, story: Story) -> None:
+def _read_kafka(react: Consumer, reader: PartitionReader, count: int, hands: Redelivery, story: Story) -> None:
     for offset in range(count):
         for _ in range(TRIES):
             message = reader.read()
@@ -56,7 +56,7 @@ def on_rabbitmq(
             for raw in messages:
                 ch.basic_publish("", queue, raw)
             dead = queue + topology.DEAD_SUFFIX
-            hands = Hands(story, set(away), lambda raw: ch.basic_publish("", dead, raw))
+            hands = Redelivery(story, set(away), lambda raw: ch.basic_publish("", dead, raw))
             _read_rabbitmq(react, ch, queue, hands, story)
             story.dead = drained(ch, dead)
     finally:
@@ -64,7 +64,7 @@ def on_rabbitmq(
     return story
 
 
-def _read_rabbitmq(react: Consumer, ch: Any, queue: str, hands: Hands, story: Story) -> None:
+def _read_rabbitmq(react: Consumer, ch: Any, queue: str, hands: Redelivery, story: Story) -> None:
     tries: dict[bytes, int] = {}
     while True:
         method, _, raw = ch.basic_get(queue)

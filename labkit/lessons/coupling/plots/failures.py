@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from labkit.measure.result import plain
 from labkit.plots import style
-from labkit.plots.told import Told
+from labkit.plots.drawable import Drawable
 
 _LEFT, _WIDE, _ROW, _BLOCK, _BELOW = 0.28, 5.6, 0.36, 0.74, 0.14  # inches: the axes, a row, what is over and under
 _HEAD, _FOOT = 1.12, 0.55
@@ -26,7 +26,7 @@ class Line(NamedTuple):
     predicted: int
 
 
-def bars(result: Told, stamp: str | None = None, services: int = 3) -> style.Picture:
+def bars(result: Drawable, stamp: str | None = None, services: int = 3) -> style.Picture:
     """Every checkout that failed is a mark; for the chain beside the law n(1 - (1-p)^services) and the prediction.
 
     result.deliveries: a row a checkout: refuse (the probability p), design, ok, reservations, predicted (must it be

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from labkit.measure.result import Measure, plain
 from labkit.plots import style
-from labkit.plots.told import Measured
+from labkit.plots.drawable import Measured
 
 _LATE_MS = 500.0  # a customer who waits longer than this has noticed
 _LEFT, _WIDE, _ROW, _GAP = 0.66, 5.75, 0.56, 0.14  # inches: the axes, one row, and what lies between two

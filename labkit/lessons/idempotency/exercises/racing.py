@@ -8,7 +8,7 @@ from typing import Any
 from labkit.events.event import Event
 from labkit.lessons.idempotency.exercises.check_store import Store, Stores, crashed_at_each_step, order_placed
 from labkit.teach.checks.answer import EndlessError
-from labkit.teach.exercises.exercise import Exercise, Wrong, told
+from labkit.teach.exercises.exercise import Exercise, Wrong, explanation
 from labkit.teach.exercises.verdict import Finding
 
 _MEET_S = 2.0  # a transaction may keep the other out: then they do not meet, and that is well
@@ -84,7 +84,7 @@ def _raced(answer: Callable[..., Any], stores: Stores) -> list[Finding]:
     times = stores.charges(path)
     if errors:
         why = "the other one was first, and that is no error: who raises does not acknowledge, and gets it again"
-        return [Finding(False, f"{told(errors[0])} If it is the unique key: {why}.")]
+        return [Finding(False, f"{explanation(errors[0])} If it is the unique key: {why}.")]
     if times == 1:
         return [Finding(True, "Two consumers had the same event at the same time: charged once.")]
     did = "was never charged" if not times else f"was charged {times} times"

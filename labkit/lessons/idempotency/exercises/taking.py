@@ -5,7 +5,7 @@ from typing import Any
 
 from labkit.lessons.idempotency.exercises.check_store import Stores, crashed_at_each_step, order_placed
 from labkit.teach.checks.answer import EndlessError
-from labkit.teach.exercises.exercise import Exercise, Wrong, told
+from labkit.teach.exercises.exercise import Exercise, Wrong, explanation
 from labkit.teach.exercises.verdict import Finding
 
 _MOST_STEPS = 40
@@ -110,7 +110,7 @@ def _crashed(answer: Callable[..., Any], stores: Stores) -> Finding:
     except EndlessError:
         return Finding(False, f"After {_MOST_STEPS} steps it was still not done.")
     except Exception as problem:
-        return Finding(False, told(problem))
+        return Finding(False, explanation(problem))
     return Finding(True, f"It was crashed at each of its {steps} steps, and the charge was right each time.")
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from labkit.plots import style
-from labkit.plots.told import Told
+from labkit.plots.drawable import Drawable
 
 _WORDS_IN, _ROW_IN, _HEAD_IN, _FOOT_IN = 2.35, 0.60, 1.34, 0.98
 _TITLE = 60  # characters in a line
@@ -31,7 +31,7 @@ Bets = Mapping[str, SupportsFloat]
 
 
 def bars(
-    result: Told, lost_bets: Bets | None = None, doubled_bets: Bets | None = None, stamp: str | None = None
+    result: Drawable, lost_bets: Bets | None = None, doubled_bets: Bets | None = None, stamp: str | None = None
 ) -> style.Picture:
     """A row a strategy, a panel a broker, one scale for all.
 

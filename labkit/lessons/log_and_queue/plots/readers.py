@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
 from labkit.plots import style
-from labkit.plots.told import Told
+from labkit.plots.drawable import Drawable
 
 _LEFT, _RIGHT, _BETWEEN = 1.2, 0.3, 0.42  # inches: readers' names, right edge, from one broker to the next
 _ROW, _HEAD, _FOOT = 0.62, 1.3, 0.6
@@ -27,7 +27,7 @@ class Line(NamedTuple):
         return sum(count > 0 for count in self.times.values())
 
 
-def who(result: "Told | pd.DataFrame", stamp: str | None = None, title: str | None = None) -> style.Picture:
+def who(result: "Drawable | pd.DataFrame", stamp: str | None = None, title: str | None = None) -> style.Picture:
     """Full cells: read, and the broker knows. Hollow: read, and it was not told. 2×: read twice. ×: a dead letter.
 
     result: a Result, or its deliveries: one row per reader and order with broker, reader, seq, times, end.

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from labkit.measure.lag import behind
 from labkit.measure.result import Measure
 from labkit.plots import style
-from labkit.plots.told import Measured
+from labkit.plots.drawable import Measured
 
 _LEFT, _RIGHT, _ROW, _GAP, _BETWEEN = 1.85, 0.25, 0.66, 0.2, 0.4  # inches
 _HEAD, _FOOT = 1.68, 0.98

@@ -29,7 +29,7 @@ class Shown:
 
 def style() -> str:
     """The panel's style sheet. Colours are the front end's own, so that it is at home in a light and a dark theme."""
-    return f"<style>{Path(__file__).with_name('face.css').read_text(encoding='utf-8')}</style>"
+    return f"<style>{Path(__file__).with_name('panel.css').read_text(encoding='utf-8')}</style>"
 
 
 def status(text: str, done: float | None = None, busy: bool = False) -> str:

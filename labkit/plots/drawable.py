@@ -8,7 +8,7 @@ import pandas as pd
 from labkit.measure.result import Measure
 
 
-class Told(Protocol):
+class Drawable(Protocol):
     """The table, and the line for the foot of the picture."""
 
     @property
@@ -16,7 +16,7 @@ class Told(Protocol):
     def stamp(self) -> str: ...
 
 
-class Measured(Told, Protocol):
+class Measured(Drawable, Protocol):
     """And the numbers of the run."""
 
     @property
