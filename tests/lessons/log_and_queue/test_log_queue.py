@@ -2,11 +2,13 @@
 
 import threading
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from labkit import lab
 from labkit.base.checkpoint import reporting
@@ -137,8 +139,34 @@ def test_a_wrong_word_is_refused_with_the_right_ones(wrong: dict[str, Any], name
         log_and_queue.run(**wrong)
 
 
-def test_cancel_ends_the_run_and_nothing_of_it_stays() -> None:
-    before = _queues()
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the topics, queues and exchanges that the test's runs make."""
+    found: list[str] = []
+
+    def noted(prefix: str) -> str:
+        found.append(fresh(prefix))
+        return found[-1]
+
+    for module in (log_and_queue.kafka, log_and_queue.rabbitmq):
+        monkeypatch.setattr(module, "fresh", noted)
+    return found
+
+
+def left(places: list[str]) -> list[str]:
+    """Which of them are there still."""
+    assert places
+    topics = AdminClient(lab.kafka_config()).list_topics(timeout=10).topics
+    found = [name for name in topics if name.startswith(tuple(places))]
+    for place in places:
+        for declare in ("queue_declare", "exchange_declare"):
+            with suppress(BrokerError), topology.channel(lab.rabbitmq_parameters()) as channel:
+                getattr(channel, declare)(place, passive=True)
+                found.append(place)
+    return found
+
+
+def test_cancel_ends_the_run_and_nothing_of_it_stays(places: list[str]) -> None:
     cancelled = threading.Event()
 
     def progress(done: float | None, words: str = "") -> None:
@@ -146,22 +174,13 @@ def test_cancel_ends_the_run_and_nothing_of_it_stays() -> None:
             cancelled.set()
 
     with pytest.raises(CancelledError), reporting(progress, cancelled):
-        log_and_queue.run()
-    assert cancelled.is_set()
-    assert _queues() == before
+        log_and_queue.run(log_and_queue.KINDS)
+    assert cancelled.is_set() and left(places) == []
 
 
-def test_a_run_leaves_no_topic_behind() -> None:
-    before = _queues()
-    log_and_queue.run(trouble=log_and_queue.FAILS)
-    assert _queues() == before
-
-
-def _queues() -> set[str]:
-    """The topics that are there; RabbitMQ has no way to list queues for its ordinary clients."""
-    from confluent_kafka.admin import AdminClient
-
-    return {name for name in AdminClient(lab.kafka_config()).list_topics(timeout=10).topics if "orders-" in name}
+def test_a_run_leaves_no_topic_no_queue_and_no_exchange_behind(places: list[str]) -> None:
+    log_and_queue.run(log_and_queue.KINDS, trouble=log_and_queue.FAILS)
+    assert left(places) == []
 
 
 # --- what the lesson looks up in a topic
@@ -169,19 +188,16 @@ def _queues() -> set[str]:
 
 def test_one_reader_of_all_partitions_gets_each_of_them_in_order_and_whole() -> None:
     topic = fresh("spread")
-    kafka.create_topics(lab.kafka_config(), {topic: 3})
-    try:
+    with kafka.temporary_topics(lab.kafka_config(), {topic: 3}):
         producer = Producer(lab.kafka_config())
         for order in eight():
             producer.produce(topic, order.to_bytes(), key=order.data["country"])
         assert producer.flush(20) == 0
         log = reading.read_all(lab.kafka_config(), topic)
-        assert sorted(log["order"]) == ALL
-        assert log["bytes"].sum() == sum(len(order.to_bytes()) for order in eight())
-        table = reading.laid_out(log)
-        assert sorted("".join(row) for row in table.to_numpy()) == ["1358", "26", "47"]  # de, fr and pt lie apart
-    finally:
-        kafka.delete_topics(lab.kafka_config(), [topic])
+    assert sorted(log["order"]) == ALL
+    assert log["bytes"].sum() == sum(len(order.to_bytes()) for order in eight())
+    table = reading.laid_out(log)
+    assert sorted("".join(row) for row in table.to_numpy()) == ["1358", "26", "47"]  # de, fr and pt are apart
 
 
 def test_a_topic_that_is_not_there_cannot_be_read() -> None:
@@ -192,24 +208,16 @@ def test_a_topic_that_is_not_there_cannot_be_read() -> None:
 # --- the two processes
 
 
-def test_a_killed_reader_has_read_and_its_orders_come_back_marked() -> None:
-    from labkit.brokers import rabbitmq
-
-    queue = fresh("killed")
-    parameters = lab.rabbitmq_parameters()
-    rabbitmq.declare_queue(parameters, queue)
-    try:
-        with topology.channel(parameters) as channel:
-            channel.confirm_delivery()
-            for order in eight():
-                channel.basic_publish("", queue, order.to_bytes(), mandatory=True)
-            gone = processes.killed_reader("rabbitmq", queue, n=3)
-            assert (gone.taken, gone.signal) == ((1, 2, 3), 9)
-            redelivered = {}
-            while len(redelivered) < 8:
-                method, _, body = channel.basic_get(queue, auto_ack=True)
-                if method is not None:
-                    redelivered[number(body)] = method.redelivered
-        assert {seq for seq, again in redelivered.items() if again} == {1, 2, 3}
-    finally:
-        rabbitmq.delete(parameters, queue)
+def test_a_killed_reader_has_read_and_its_orders_come_back_marked(queue: str) -> None:
+    with topology.channel(lab.rabbitmq_parameters()) as channel:
+        channel.confirm_delivery()
+        for order in eight():
+            channel.basic_publish("", queue, order.to_bytes(), mandatory=True)
+        gone = processes.killed_reader("rabbitmq", queue, n=3)
+        assert (gone.taken, gone.signal) == ((1, 2, 3), 9)
+        redelivered = {}
+        while len(redelivered) < 8:
+            method, _, body = channel.basic_get(queue, auto_ack=True)
+            if method is not None:
+                redelivered[number(body)] = method.redelivered
+    assert {seq for seq, again in redelivered.items() if again} == {1, 2, 3}

@@ -64,29 +64,21 @@ def _direct(channel: Any, exchange: str) -> None:
     _bound(channel, exchange, kind="direct")
 
 
-def _catches_all(channel: Any, exchange: str) -> None:
-    channel.exchange_declare(exchange, "topic")
+def _lost_is_unbound(channel: Any, exchange: str, **arguments: str) -> None:
+    channel.exchange_declare(exchange, "topic", arguments=arguments)
     for queue, pattern in (("germany", "order.*.de.#"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
         channel.queue_declare(queue)
         channel.queue_bind(queue, exchange, pattern)
     channel.queue_declare("lost")
+
+
+def _catches_all(channel: Any, exchange: str) -> None:
+    _lost_is_unbound(channel, exchange)
     channel.queue_bind("lost", exchange, "#")
 
 
 def _names_a_queue(channel: Any, exchange: str) -> None:
-    channel.exchange_declare(exchange, "topic", arguments={"alternate-exchange": "lost"})
-    for queue, pattern in (("germany", "order.*.de.#"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
-        channel.queue_declare(queue)
-        channel.queue_bind(queue, exchange, pattern)
-    channel.queue_declare("lost")
-
-
-def _nobody_wants_them(channel: Any, exchange: str) -> None:
-    channel.exchange_declare(exchange, "topic")
-    for queue, pattern in (("germany", "order.*.de.#"), ("cancelled", "order.cancelled.#"), ("audit", "order.#")):
-        channel.queue_declare(queue)
-        channel.queue_bind(queue, exchange, pattern)
-    channel.queue_declare("lost")
+    _lost_is_unbound(channel, exchange, **{"alternate-exchange": "lost"})
 
 
 def judge(story: Story) -> Sequence[Finding]:
@@ -161,6 +153,6 @@ bind = Exercise(
         Wrong(_direct, "every exchange reads patterns", "to a direct exchange"),
         Wrong(_catches_all, "a queue bound with # gets what is left over", "a copy of what others have"),
         Wrong(_names_a_queue, "an alternate exchange may be a queue", "there is no exchange of that name"),
-        Wrong(_nobody_wants_them, "what nobody takes waits in the exchange", "RabbitMQ threw them away"),
+        Wrong(_lost_is_unbound, "what nobody takes waits in the exchange", "RabbitMQ threw them away"),
     ),
 )
