@@ -76,7 +76,8 @@ class GroupMember:
     ) -> None:
         self.read = read
         # Kafka shares out by the members' ids, and an id begins with the client's: so it is the same in every run.
-        settings = {"client_id": read.place.replace(" ", "-")}
+        # The others hear with a heartbeat that one has left.
+        settings = {"client_id": read.place.replace(" ", "-"), "heartbeat_interval_ms": 200}
         self.client = kafka.Consumer(config, group, [topic], trace, who=read.who(shared), **settings)
         self._last: kafka.Received | None = None
         self._early = deque[kafka.Received]()
