@@ -75,10 +75,15 @@ class GroupMember:
         self, config: Mapping[str, Any], group: str, topic: str, read: Read, trace: Trace, shared: bool
     ) -> None:
         self.read = read
-        # Kafka shares out by the members' ids, and an id begins with the client's: so it is the same in every run.
-        # The others hear with a heartbeat that one has left.
-        settings = {"client_id": read.place.replace(" ", "-"), "heartbeat_interval_ms": 200}
-        self.client = kafka.Consumer(config, group, [topic], trace, who=read.who(shared), **settings)
+        self.client = kafka.Consumer(
+            config,
+            group,
+            [topic],
+            trace,
+            who=read.who(shared),
+            client_id=read.place.replace(" ", "-"),  # Kafka shares out by it: so each run shares out alike
+            heartbeat_interval_ms=200,  # with it the others hear that one has left
+        )
         self._last: kafka.Received | None = None
         self._early = deque[kafka.Received]()
 
