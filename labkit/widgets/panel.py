@@ -55,12 +55,7 @@ class Panel:
     """What `panel` returns. `controls`: name -> widget. `result`: of the last run that came to its end, or None."""
 
     def __init__(
-        self,
-        run: Run,
-        plot: Plot | None,
-        overrides: Mapping[str, Any],
-        labels: Words,
-        below: WidgetFactory | None = None,
+        self, run: Run, plot: Plot | None, overrides: Mapping[str, Any], labels: Words, below: WidgetFactory | None
     ) -> None:
         self.controls, self._labels = controls.make(run, overrides)
         for name, text in labels.items():
