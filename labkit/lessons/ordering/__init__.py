@@ -2,7 +2,7 @@
 
 Reading order: `load` (what the shop says), `setting` (what can be turned), `publish`, `work` and `reader` (a consumer),
 `kafka` and `rabbitmq`, `experiment` (one run), `causes` and `order_causes` (why it broke, and what would cure it); then
-`series`, `partitions_added`, `across` with `across_sides`, `price`; then `plots`, `panel` and `exercises`.
+`series`, `partitions_added`, `across` with `across_backends`, `price`; then `plots`, `panel` and `exercises`.
 
 from labkit.lessons import ordering
 ordering.run(broker="kafka", key="none").sentence

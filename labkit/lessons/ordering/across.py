@@ -5,78 +5,78 @@ sees *packed*: packed is the cause, shipped the effect, and the event names its 
 service reads both, with one listener for each topic (RabbitMQ: each queue), as frameworks do it. Its listener for the
 shop's events has more to do, so it is behind: there the cause waits, while the effect is handled.
 
-ways: "two topics"; "two topics, wait for the cause": an effect is kept in hand until its cause has been handled;
+ways: "two topics"; "two topics, wait for the cause": an effect is kept until its cause has been handled;
 "one topic": shipping publishes to the shop's topic, with the same key, behind its cause.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from typing import Annotated
 
 import pandas as pd
 
 from labkit import lab
+from labkit.base.checkpoint import checkpoint
 from labkit.base.tasks import TaskGroup
 from labkit.events.event import Event
 from labkit.events.trace import HANDLED, PUBLISHED, Trace
-from labkit.harness import checked
-from labkit.harness.progress import Progress, go_on
-from labkit.lessons.ordering.across_sides import SHIPPING, on_kafka, on_rabbitmq
-from labkit.lessons.ordering.load import Planned, plan
-from labkit.lessons.ordering.publish import Send, publish
-from labkit.lessons.ordering.setting import BROKERS, OrderingError
+from labkit.harness.kinds import Broker, OneOf, Seed
+from labkit.harness.settings import experiment
+from labkit.lessons.ordering.across_backends import SHIPPING, on_kafka, on_rabbitmq
+from labkit.lessons.ordering.load import Orders, Planned, plan
+from labkit.lessons.ordering.publish import publish
 from labkit.measure.result import Measure, Result
 
 WAYS = ("two topics", "two topics, wait for the cause", "one topic")
 _LAST = 3  # placed, paid, packed: what the shop says; shipped is the shipping service's
 _SLOWER = 1.5  # than the warehouse: its listener is behind more often than not
 _SHIPPED_S = 0.0005
-_PATIENCE_S = 30
+_TIMEOUT_S = 30
 
 
+@experiment
 def run(
-    broker: str = "kafka",
-    way: str = "two topics",
-    orders: int = 100,
-    seed: int = 1,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
+    broker: Broker = "kafka",
+    way: Annotated[str, OneOf(WAYS)] = "two topics",
+    orders: Orders = 100,
+    seed: Seed = 1,
 ) -> Result:
     """Let `orders` orders be packed and shipped, and count the effects that were handled before their cause.
 
     deliveries: one row per pair of cause and effect: order, cause, effect, cause_s, effect_s (when each was handled,
     in seconds), early. measures: effects, early (effects before their cause), most_kept (effects that waited at once).
-    Takes 1 to 2 s. Raises OrderingError or LoadError for what cannot be set, BrokerError, NotInTimeError.
+    Takes 1 to 2 s. Raises SettingError, BrokerError, NotInTimeError.
     """
-    checked.one_of(OrderingError, "broker", broker, BROKERS)
-    checked.one_of(OrderingError, "way", way, WAYS)
-    told = [one for one in plan(orders, seed) if one.event.seq <= _LAST]
-    tracking = Tracking(told, broker, waits="wait" in way)
-    one_topic = way == "one topic"
-    through = on_kafka if broker == "kafka" else on_rabbitmq
-    with through(lab.brokers(broker), tracking, one_topic) as say:
-        publish(told, [_said(say, cancelled)], lambda: None, tracking.tasks.done)
-        _wait(tracking, progress, cancelled)
+    said = [one for one in plan(orders, seed) if one.event.seq <= _LAST]
+    tracking = Tracking(said, broker, waits="wait" in way)
+    backend = on_kafka if broker == "kafka" else on_rabbitmq
+    with backend(lab.brokers(broker), tracking, way == "one topic") as say:
+        publish(said, [lambda planned, _: say(planned.event)], tracking.report, tracking.tasks.done)
+        tracking.tasks.wait(tracking.finished, _TIMEOUT_S, "tracking has handled every event")
     return _result(tracking, way, seed)
 
 
 class Tracking:
-    """The service that reads both: works on every event, and writes down when it was through."""
+    """The service that reads both: works on every event, and writes down when it has finished."""
 
-    def __init__(self, told: list[Planned], broker: str, waits: bool) -> None:
+    def __init__(self, said: list[Planned], broker: str, waits: bool) -> None:
         self.trace, self.broker = Trace(), broker
         self.tasks = TaskGroup()
         self.most_kept = 0
         self.effects: dict[str, Event] = {}
-        self._work_s = {one.event.id: _SLOWER * one.work_s for one in told}
-        self._expected = len(told) + sum(one.event.seq == _LAST for one in told)
+        self._work_s = {one.event.id: _SLOWER * one.work_s for one in said}
+        self._expected = len(said) + sum(one.event.seq == _LAST for one in said)
         self._handled: set[str] = set()
         self._kept: dict[str, tuple[Event, str]] = {}  # cause's id -> the effect that waits for it
         self._waits, self._lock = waits, threading.Lock()
 
-    @property
-    def part(self) -> float:
-        return len(self._handled) / self._expected
+    def report(self) -> None:
+        """Say how far it is. Raises CancelledError."""
+        checkpoint(len(self._handled) / self._expected, "tracking reads …")
+
+    def finished(self) -> bool:
+        self.report()
+        return self.tasks.done.is_set()
 
     def take(self, event: Event, channel: str, who: str) -> None:
         """Handle it; or, where the way says so, keep it until its cause has been handled."""
@@ -88,9 +88,9 @@ class Tracking:
                     self.most_kept = max(self.most_kept, len(self._kept))
                     return
         time.sleep(self._work_s.get(event.id, _SHIPPED_S))
-        self._through(event, channel, who)
+        self._finish(event, channel, who)
 
-    def _through(self, event: Event, channel: str, who: str) -> None:
+    def _finish(self, event: Event, channel: str, who: str) -> None:
         with self._lock:
             self.trace.add(HANDLED, event.subject, event.seq, event.id, channel, -1, who, self.broker, event.type)
             self._handled.add(event.id)
@@ -98,30 +98,14 @@ class Tracking:
             if len(self._handled) == self._expected:
                 self.tasks.done.set()
         if waiting is not None:
-            self._through(*waiting, who)
-
-
-def _said(say: Callable[[Event], None], cancelled: threading.Event | None) -> Send:
-    def send(planned: Planned, _: object) -> None:
-        go_on(cancelled)
-        say(planned.event)
-
-    return send
-
-
-def _wait(tracking: Tracking, progress: Progress | None, cancelled: threading.Event | None) -> None:
-    def through() -> bool:
-        go_on(cancelled, progress, tracking.part, "tracking reads …")
-        return tracking.tasks.done.is_set()
-
-    tracking.tasks.wait(through, _PATIENCE_S, "tracking has handled every event")
+            self._finish(*waiting, who)
 
 
 def _result(tracking: Tracking, way: str, seed: int) -> Result:
     table = _pairs(tracking)
     early, n = int(table["early"].sum()), len(table)
     kept = f"; up to {tracking.most_kept} waited at once" if tracking.most_kept else ""
-    told = (
+    sentence = (
         f"{early} of {n} orders were seen as shipped before they were packed."
         if early
         else f"No order of {n} was seen as shipped before it was packed{kept}."
@@ -132,8 +116,8 @@ def _result(tracking: Tracking, way: str, seed: int) -> Result:
         "most_kept": Measure(tracking.most_kept, "events"),
     }
     load = f"{n} orders, two services, a third reads both, seed {seed}"
-    about = {"broker": lab.brokers(tracking.broker).stamp, "setting": way, "load": load}
-    return Result(told, table, measures, provenance=about, trace=tracking.trace)
+    about = {"broker": lab.brokers(tracking.broker).stamp, "settings": way, "load": load}
+    return Result(sentence, table, measures, provenance=about, trace=tracking.trace)
 
 
 def _pairs(tracking: Tracking) -> pd.DataFrame:

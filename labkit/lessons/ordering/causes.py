@@ -6,7 +6,7 @@ _CURES = {
     why.PARTITIONS: 'key="order"',
     why.QUEUES: 'key="order"',
     why.COPIES: 'key="order" (queues behind a hash), single_active=True, or one consumer',
-    why.WORKERS: 'sharing="each order its own"',
+    why.WORKERS: 'dispatch="by key"',
     why.RETRIED: 'retry="in place", or retry="parked": what is behind waits too',
     why.WRITTEN: "wait_for_ack=True: the next event leaves when the one before it is confirmed",
 }

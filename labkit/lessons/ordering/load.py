@@ -6,20 +6,15 @@ try fails. So two settings of a run do the same work, and a difference is the se
 
 import random
 from dataclasses import dataclass
+from typing import Annotated
 
-from labkit.base.errors import LabError
 from labkit.events.event import Event
-from labkit.harness import checked
+from labkit.harness.kinds import Number, OneOf, Seed, Whole
+from labkit.harness.settings import experiment
 
 LIFE = ("OrderPlaced", "PaymentTaken", "OrderPacked", "OrderShipped", "OrderDelivered")
 CUSTOMERS = 60
 KEYS = ("order", "customer", "type", "none")
-
-
-class LoadError(LabError):
-    """The load of an ordering run cannot be made."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -45,6 +40,11 @@ SHAPES = {
 }
 
 
+Load = Annotated[str, OneOf(SHAPES, control=["rush", "gentle", "long lives"])]
+Orders = Annotated[int, Whole(1, 5000, control=False)]
+FirstTryFails = Annotated[float, Number(0, 1, unit="%", control=(0.0, 0.2, 0.05))]  # the part of events
+
+
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One event, and what shall happen to it. Times in seconds; due_s from the start of the run."""
@@ -53,21 +53,20 @@ class Planned:
     customer: str
     due_s: float
     work_s: float
-    fails_first: bool
+    first_try_fails: bool
 
     def key(self, by: str) -> str:
         """The key of the event when events are keyed by this; empty for no key."""
         return {"order": self.event.subject, "customer": self.customer, "type": self.event.type, "none": ""}[by]
 
 
-def plan(orders: int, seed: int, shape: str = "rush", failing: float = 0.0) -> list[Planned]:
+@experiment
+def plan(orders: Orders, seed: Seed, load: Load = "rush", first_try_fails: FirstTryFails = 0.0) -> list[Planned]:
     """All events of a run, in the order in which they are due. A new order begins every 5 ms (burst: 1 ms).
 
-    failing: the part of events whose first try fails, from 0 to 1.
-    Raises LoadError that names what is wrong.
+    first_try_fails: the part of events whose first try fails, from 0 to 1. Raises SettingError.
     """
-    _check(orders, seed, shape, failing)
-    dice, form = random.Random(seed), SHAPES[shape]
+    dice, form = random.Random(seed), SHAPES[load]
     found: list[Planned] = []
     for number in range(1, orders + 1):
         customer, due_s = f"customer-{dice.randrange(CUSTOMERS)}", form.every_s * (number - 1)
@@ -79,14 +78,7 @@ def plan(orders: int, seed: int, shape: str = "rush", failing: float = 0.0) -> l
                 event = cause.caused(kind, "/shop/orders", {"customer": customer}, seq=seq)
                 due_s += dice.expovariate(1 / form.gap_ms) / 1000
             work_s = dice.uniform(0.0002, 0.0008) + (form.slow_ms / 1000 if dice.random() < form.slow else 0.0)
-            found.append(Planned(event, customer, due_s, work_s, dice.random() < failing))
+            found.append(Planned(event, customer, due_s, work_s, dice.random() < first_try_fails))
             cause = event
     found.sort(key=lambda planned: planned.due_s)
     return found
-
-
-def _check(orders: int, seed: int, shape: str, failing: float) -> None:
-    checked.whole(LoadError, "seed", seed)
-    checked.whole(LoadError, "orders", orders, 1, 5000)
-    checked.one_of(LoadError, "load", shape, SHAPES)
-    checked.number(LoadError, "failing", failing, 1, "it is a part of all events")

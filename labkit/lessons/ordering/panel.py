@@ -1,58 +1,34 @@
 """The panel of lesson 08: everything that keeps order, or breaks it, in the learner's hands."""
 
+import functools
 import re
-import threading
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from labkit.harness.progress import Progress
+from labkit.base.errors import SettingError
 from labkit.lessons import ordering
-from labkit.lessons.ordering.load import KEYS, LoadError
 from labkit.lessons.ordering.plots import microscope
-from labkit.lessons.ordering.setting import BROKERS
 from labkit.measure import order
 from labkit.measure.result import Result
-from labkit.plots import style
 from labkit.widgets.panel import Panel, panel
 from labkit.widgets.stage import Stage, stage
 
-_LABELS = {
-    "partitions": "partitions, or queues",
-    "workers": "workers each",
-    "prefetch": "prefetch (RabbitMQ)",
-    "requeue_rate": "first try fails",
-}
 
-
-def turn(
-    broker: str = "kafka",
-    key: str = "none",
-    partitions: int = 4,
-    consumers: int = 2,
-    workers: int = 1,
-    prefetch: int = 10,
-    requeue_rate: float = 0.0,
-    load: str = "rush",
-    seed: str = "1",
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
-) -> Result:
+@functools.wraps(ordering.run, assigned=())  # what it declares has a control here too
+def turn(seed: str = "1", **settings: Any) -> Result:
     """`ordering.run` as the panel turns it.
 
-    requeue_rate: the part of events whose first try fails. They are handled again as most would do it: on RabbitMQ by
-    a nack with requeue, on Kafka by way of a retry topic. seed: a whole number, as it was typed.
+    Events that fail on the first attempt are handled again as most would do it: on RabbitMQ by a nack with requeue, on
+    Kafka by way of a retry topic. seed: a whole number, as it was typed.
     The sentence leaves out the cure, for some are no control here, and to find one is the learner's task.
-    Raises LoadError when the seed is none, and what `ordering.run` raises.
+    Raises SettingError when the seed is none, and what `ordering.run` raises.
     """
     if not re.fullmatch(r"\s*[0-9]{1,9}\s*", seed):
-        raise LoadError(f"The seed is {seed!r}: it must be a whole number.", "type one, for example 1")
-    retry = "requeue" if broker == "rabbitmq" else "delayed"
-    found = ordering.run(
-        broker, key, partitions, consumers, workers, prefetch, requeue_rate, load, int(seed), progress, cancelled,
-        retry=retry,
-    )  # fmt: skip
+        raise SettingError(f"The seed is {seed!r}: it must be a whole number.", "type one, for example 1")
+    retry = "requeue" if settings.get("broker") == "rabbitmq" else "delayed"
+    found = ordering.run(**settings, seed=int(seed), retry=retry)
     return replace(found, sentence=found.sentence.partition(" Cure: ")[0], anomalies=_top_first(found))
 
 
@@ -73,30 +49,16 @@ def _top_first(result: Result) -> pd.DataFrame:
 
 
 def _slow_motion(result: Result) -> Stage:
-    """The stage, with the order that stands first in the picture."""
+    """The stage, with the order that is first in the picture."""
     return stage(result, key=_top(result).key)
 
 
 def ordering_panel(**standing: Any) -> Panel:
-    """The panel, with the run in slow motion below. standing: control -> where it stands at first, `key="order"`.
+    """The panel, with the run in slow motion below. standing: control -> its first value, `key="order"`.
 
-    Raises KeyError for a control that is not there, TraitError for what it cannot stand at.
+    Raises KeyError for a control that is not there, TraitError for a value that it cannot have.
     """
-    made = panel(
-        turn,
-        microscope.draw,
-        labels=_LABELS,
-        below=_slow_motion,
-        broker={style.LOOKS[name].name: name for name in BROKERS},
-        key=list(reversed(KEYS)),
-        partitions=(1, 8),
-        consumers=(1, 4),
-        workers=(1, 8),
-        prefetch=(1, 50),
-        requeue_rate=(0.0, 0.2, 0.05),
-        load=["rush", "gentle", "long lives"],
-        seed="1",
-    )
+    made = panel(turn, microscope.draw, below=_slow_motion, seed="1")
     for name, value in standing.items():
         made.controls[name].value = value
     return made

@@ -4,32 +4,34 @@ More comes than any of them can do, so what is measured is how fast it reads. Wh
 acks does not show here.
 """
 
-import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 
+from labkit import lab
+from labkit.base.checkpoint import part
 from labkit.events.trace import HANDLED
-from labkit.harness.progress import Progress, go_on
-from labkit.lessons.ordering.experiment import labels, play
-from labkit.lessons.ordering.load import LIFE
-from labkit.lessons.ordering.setting import OrderingError, Setting
+from labkit.harness.kinds import Each, OneOf, Seed
+from labkit.harness.settings import experiment
+from labkit.lessons.ordering.experiment import run_with
+from labkit.lessons.ordering.load import LIFE, Load, Orders
+from labkit.lessons.ordering.setting import Setting
 from labkit.measure.result import Measure, Result
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way to share the work. told: in a few words. setting: as `ordering.run` takes it."""
+    """One way to share the work. words: what it is called. setting: as `ordering.run` takes it."""
 
-    told: str
+    words: str
     setting: Mapping[str, Any]
 
 
 _ONE = {"consumers": 1}
-_POOL = {"consumers": 1, "workers": 4, "sharing": "each order its own", "prefetch": 100}
+_POOL = {"consumers": 1, "workers": 4, "dispatch": "by key", "prefetch": 100}
 WAYS = {
     "kafka_no_key": Way("no key, 4 consumers", {"broker": "kafka", "consumers": 4}),
     "kafka_by_order": Way("key = order, 4 consumers", {"broker": "kafka", "key": "order", "consumers": 4}),
@@ -44,40 +46,35 @@ WAYS = {
 }
 
 
+@experiment
 def run(
-    ways: Sequence[str] = tuple(WAYS),
-    orders: int = 120,
-    load: str = "burst",
-    seed: int = 1,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
+    ways: Annotated[Sequence[str], Each(OneOf(WAYS))] = tuple(WAYS),
+    orders: Orders = 120,
+    load: Load = "burst",
+    seed: Seed = 1,
 ) -> Result:
     """Run each way once, one after the other.
 
     ways: names of `WAYS`. deliveries: one row per way: name, broker, way, events_per_s, seconds, broken, orders,
     busiest (% of the events that the busiest consumer or worker handled).
     measures: `kafka_no_key_events_per_s`, `kafka_no_key_broken` and so on. Takes 1 to 2 s for each way.
-    Raises OrderingError for a way that is not there, and what `ordering.run` raises.
+    Raises what `ordering.run` raises.
     """
-    for name in ways:
-        if name not in WAYS:
-            raise OrderingError(f"There is no way {name!r}.", f"take some of: {', '.join(WAYS)}")
     rows = []
     for done, name in enumerate(ways):
-        go_on(cancelled, progress, done / len(ways), f"{WAYS[name].told} …")
-        rows.append(_row(name, orders, load, seed, cancelled))
+        with part(done, len(ways), WAYS[name].words):
+            rows.append(_row(name, Setting(**WAYS[name].setting, orders=orders, load=load, seed=seed)))
     table = pd.DataFrame(rows)
-    about = {"brokers": labels(set(table["broker"])),
+    about = {"brokers": lab.brokers(set(table["broker"])).stamp,
              "load": f"{orders} orders, {orders * len(LIFE):,} events, load {load}, seed {seed}",
              "work": "the same handler everywhere, 1.5 ms on average"}  # fmt: skip
-    return Result(tell(table), table, _measures(table), provenance=about)
+    return Result(summarize(table), table, _measures(table), provenance=about)
 
 
-def _row(name: str, orders: int, load: str, seed: int, cancelled: threading.Event | None) -> dict[str, Any]:
-    setting = Setting(**WAYS[name].setting, orders=orders, load=load, seed=seed)
-    found = play(setting, cancelled=cancelled)
+def _row(name: str, setting: Setting) -> dict[str, Any]:
+    found = run_with(setting)
     numbers = {one: found.measures[one].value for one in ("events_per_s", "seconds", "broken", "orders")}
-    about = {"name": name, "broker": setting.broker, "way": WAYS[name].told}
+    about = {"name": name, "broker": setting.broker, "way": WAYS[name].words}
     return {**about, **numbers, "busiest": _busiest(found)}
 
 
@@ -95,7 +92,7 @@ def _measures(table: pd.DataFrame) -> dict[str, Measure]:
     }
 
 
-def tell(table: pd.DataFrame) -> str:
+def summarize(table: pd.DataFrame) -> str:
     """The fastest and the slowest way to keep order, against the fastest that does not keep it."""
     ranked: list[Any] = sorted(table.itertuples(index=False), key=_speed)
     kept = [row for row in ranked if not row.broken]

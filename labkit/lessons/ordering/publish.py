@@ -7,34 +7,35 @@ from collections.abc import Callable, Sequence
 from labkit.lessons.ordering.load import Planned
 
 Send = Callable[[Planned, Callable[[str], None]], None]
-Poll = Callable[[], object]
 
 
 def publish(
-    plan: Sequence[Planned], sends: Sequence[Send], poll: Poll, done: threading.Event, wait_for_ack: bool = False
-) -> None:
+    plan: Sequence[Planned], sends: Sequence[Send], poll: Callable[[], object], done: threading.Event,
+    wait_for_ack: bool = False,
+) -> None:  # fmt: skip
     """Send every event when it is due, until `done` is set.
 
-    sends: one a producer; with two, payments come from their own. poll: lets confirmations come in.
-    wait_for_ack: an event waits until the one before it, of the same order, has been confirmed.
+    sends: one a producer; with two, payments come from their own. poll: called again and again, so that confirmations
+    come in and a run can be cancelled. wait_for_ack: an event waits until the one before it, of the same order, has
+    been confirmed.
     """
     confirmed: dict[str, int] = {}
     start_s = time.perf_counter()
     for planned in plan:
-        while (left_s := start_s + planned.due_s - time.perf_counter()) > 0 and not done.is_set():
-            poll()
-            time.sleep(min(left_s, 0.002))
         event = planned.event
-        if wait_for_ack:
-            while confirmed.get(event.subject, 0) < event.seq - 1 and not done.is_set():
-                poll()
-                time.sleep(0.0002)
+        poll()
+        while (left_s := start_s + planned.due_s - time.perf_counter()) > 0 and not done.is_set():
+            time.sleep(min(left_s, 0.002))
+            poll()
+        while wait_for_ack and confirmed.get(event.subject, 0) < event.seq - 1 and not done.is_set():
+            time.sleep(0.0002)
+            poll()
         if done.is_set():
             return
         by = 1 if event.type == "PaymentTaken" and len(sends) > 1 else 0
 
-        def told(why: str, subject: str = event.subject, seq: int = event.seq) -> None:
+        def note(why: str, subject: str = event.subject, seq: int = event.seq) -> None:
             if not why:
                 confirmed[subject] = max(confirmed.get(subject, 0), seq)
 
-        sends[by](planned, told)
+        sends[by](planned, note)

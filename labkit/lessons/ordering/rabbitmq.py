@@ -1,146 +1,93 @@
 """Lesson 08 on RabbitMQ: one queue with some consumers; or, with a key, some queues behind a consistent hash."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
-import pika
-from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
-from pika.exceptions import AMQPError
-
 from labkit.base import names
-from labkit.base.wait import until
 from labkit.brokers import rabbitmq
-from labkit.brokers.rabbitmq.topology import BROKER, channel, connect, refused
-from labkit.events.event import Event
-from labkit.events.trace import ACKED, RECEIVED
-from labkit.harness.threads import Threads
+from labkit.lab import Brokers
 from labkit.lessons.ordering.load import Planned
-from labkit.lessons.ordering.publish import publish
-from labkit.lessons.ordering.work import SERVICE, Delivery, Run, Workers
+from labkit.lessons.ordering.publish import Send, publish
+from labkit.lessons.ordering.setting import Setting
+from labkit.lessons.ordering.work import SERVICE, Delivery, PublishAll, Run, Workers
 
 RETRY_MS = 30  # how long an event stays in the retry queue
-_PATIENCE_S = 20
-_POLL_S = 0.05
 
 
-class OnRabbitMQ:
-    """One run. Makes its exchange and queues, and deletes them in `close`."""
-
-    def __init__(self, parameters: pika.ConnectionParameters, run: Run) -> None:
-        self._parameters, self._run = parameters, run
-        setting = run.setting
-        self._name = names.fresh("life")
-        count = 1 if setting.key == "none" else setting.partitions
-        self._queues = [f"{self._name}.{i}" for i in range(count)]
-        self._dead_lettered = setting.requeue > 0 and setting.retry in ("delayed", "parked")
-        self._threads = Threads(self._fail)
-        self._listening: set[int] = set()
-
-    def open(self) -> None:
-        """Make exchange and queues, start the consumers, and wait until they listen."""
-        setting = self._run.setting
-        with channel(self._parameters) as ch:
-            ch.exchange_declare(self._name, "x-consistent-hash", durable=True)
-            for queue in self._queues:
-                self._declare(ch, queue)
-                ch.queue_bind(queue, self._name, "1")  # the weight: every queue gets an equal part of the keys
-        for number in range(1, setting.consumers + 1):
-            self._threads.start(self._read, number)
-        until(
-            lambda: self._run.done.is_set() or len(self._listening) == setting.consumers,
-            _PATIENCE_S,
-            "every consumer listens",
-        )
-
-    def _declare(self, ch: BlockingChannel, queue: str) -> None:
-        setting = self._run.setting
-        arguments: dict[str, Any] = {"x-queue-type": setting.queue_type}
-        if setting.queue == "quorum, no limit":
-            arguments["x-delivery-limit"] = -1
-        if setting.single_active:
-            arguments["x-single-active-consumer"] = True
-        if self._dead_lettered:
-            arguments |= {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": f"{queue}.retry"}
-            back = {"x-message-ttl": RETRY_MS, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": queue}
-            ch.queue_declare(f"{queue}.retry", durable=True, arguments=back)
-        ch.queue_declare(queue, durable=True, arguments=arguments)
-
-    def publish(self, plan: list[Planned]) -> None:
-        """Send all events, and wait until RabbitMQ has confirmed them. Raises BrokerError."""
-        setting, trace = self._run.setting, self._run.trace
+@contextmanager
+def backend(brokers: Brokers, run: Run) -> Iterator[PublishAll]:
+    """Exchange, queues, publishers and consumers of one run, for the length of a `with`. Yields what publishes."""
+    setting, tasks, parameters = run.setting, run.tasks, brokers.rabbitmq_parameters()
+    exchange = names.fresh("life")
+    queues = [f"{exchange}.{number}" for number in range(1 if setting.key == "none" else setting.partitions)]
+    provide = partial(rabbitmq.temporary_queues, parameters, dead_letters=False)
+    with ExitStack() as stack:
+        keys = {queue: ["1"] for queue in queues}  # the weight: every queue gets an equal part of the keys
+        stack.enter_context(provide(keys, exchange, "x-consistent-hash", **_arguments(setting, exchange)))
+        if setting.takes_detours:  # what has waited here goes back with its own key, so into its own queue
+            stack.enter_context(
+                provide(
+                    [f"{exchange}.retry"], f"{exchange}.later", "fanout",
+                    x_queue_type="classic", x_message_ttl=RETRY_MS, x_dead_letter_exchange=exchange,
+                )
+            )  # fmt: skip
         publishers = [
-            rabbitmq.Publisher(self._parameters, trace, f"producer#{i}") for i in range(1, setting.producers + 1)
+            stack.enter_context(rabbitmq.Publisher(parameters, run.trace, f"producer#{number}"))
+            for number in range(1, setting.producers + 1)
         ]
+        stack.enter_context(tasks)
 
-        def sender(publisher: rabbitmq.Publisher) -> Callable[..., None]:
-            def send(planned: Planned, told: Callable[[str], None]) -> None:
-                publisher.publish(planned.event, self._name, planned.key(setting.key) or "no-key", told)
+        def deliver(received: rabbitmq.Received, consumer: rabbitmq.Consumer) -> Delivery:
+            def answer(does: Callable[..., None], *arguments: Any, **options: Any) -> Callable[[], None]:
+                """The same from any thread: pika's channel belongs to the one that reads."""
+                call = partial(does, *arguments, **options)
+                return call if setting.workers == 1 else partial(consumer.connection.add_callback_threadsafe, call)
 
-            return send
+            later = answer(consumer.client.basic_nack, received.tag, requeue=setting.retry == "requeue")
+            return Delivery(received.event, received.queue, -1, answer(consumer.ack, received), later)
 
-        try:
-            sends = [sender(publisher) for publisher in publishers]
-            publish(plan, sends, lambda: None, self._run.done, setting.wait_for_ack)
-        finally:
-            for publisher in publishers:
-                publisher.close()
+        def listen(who: str, mine: Sequence[str]) -> rabbitmq.Listener:
+            workers = Workers(run, who)
+            return rabbitmq.Listener(
+                tasks, parameters, mine, lambda received, consumer: workers.give(deliver(received, consumer)),
+                run.trace, who, setting.prefetch, workers.close,
+            )  # fmt: skip
 
-    def _fail(self, error: BaseException) -> None:
-        self._run.fail(refused(error) if isinstance(error, AMQPError) else error)
-
-    def _read(self, number: int) -> None:
-        setting, who = self._run.setting, f"{SERVICE}#{number}"
         # A queue is shared out like a partition: with a key it has one consumer, and a consumer too many has none.
-        mine = self._queues if len(self._queues) == 1 else self._queues[number - 1 :: setting.consumers]
-        connection = connect(self._parameters)
-        workers = Workers(self._run, who)
-        hand: deque[Delivery] = deque()  # received, and not worked on: up to the prefetch
-        try:
-            ch = connection.channel()
-            ch.basic_qos(prefetch_count=setting.prefetch)
-            for queue in mine:
-                self._listen(connection, ch, queue, hand, who)
-            self._listening.add(number)
-            while not self._run.done.is_set():
-                connection.process_data_events(time_limit=0 if hand else _POLL_S)
-                for _ in range(1 if setting.workers == 1 else len(hand)):
-                    if hand:
-                        workers.give(hand.popleft())
-        finally:
-            workers.close()
-            if connection.is_open:
-                connection.process_data_events(time_limit=0)  # the last acks of the workers
-                connection.close()
+        shares = [queues if len(queues) == 1 else queues[i :: setting.consumers] for i in range(setting.consumers)]
+        listeners = [listen(f"{SERVICE}#{number}", mine) for number, mine in enumerate(shares, 1) if mine]
+        rabbitmq.wait_until_ready(tasks, *listeners)
+        yield _publisher(run, publishers, exchange)
 
-    def _listen(
-        self, connection: BlockingConnection, ch: BlockingChannel, queue: str, hand: deque[Delivery], who: str
-    ) -> None:
-        def answer(does: Callable[[], None]) -> Callable[[], None]:
-            """The same from any thread: pika's channel belongs to the one that reads."""
-            return does if self._run.setting.workers == 1 else lambda: connection.add_callback_threadsafe(does)
 
-        def on_message(_: BlockingChannel, method: Any, __: Any, body: bytes) -> None:
-            if self._run.done.is_set():
-                return  # the run is over: what is still in the client goes back to the queue
-            event, tag = Event.from_bytes(body), method.delivery_tag
-            about = (event.subject, event.seq, event.id, queue, -1, who, BROKER)
-            self._run.trace.add(RECEIVED, *about, event.type)
+def _arguments(setting: Setting, exchange: str) -> dict[str, Any]:
+    """What kind of queue, as RabbitMQ calls it."""
+    kind, _, unlimited = setting.queue.partition(", ")
+    found: dict[str, Any] = {"x_queue_type": kind}
+    if unlimited:
+        found["x_delivery_limit"] = -1
+    if setting.single_active:
+        found["x_single_active_consumer"] = True
+    if setting.takes_detours:
+        found["x_dead_letter_exchange"] = f"{exchange}.later"
+    return found
 
-            def ack() -> None:
-                ch.basic_ack(tag)
-                self._run.trace.add(ACKED, *about)
 
-            def later() -> None:
-                ch.basic_nack(tag, requeue=self._run.setting.retry == "requeue")
+def _publisher(run: Run, publishers: Sequence[rabbitmq.Publisher], exchange: str) -> PublishAll:
+    """What publishes with these publishers, and waits until RabbitMQ has confirmed all of it."""
 
-            hand.append(Delivery(event, queue, -1, answer(ack), answer(later)))
+    def send_by(publisher: rabbitmq.Publisher) -> Send:
+        def send(planned: Planned, on_confirmed: Callable[[str], None]) -> None:
+            publisher.publish(planned.event, exchange, planned.key(run.setting.key) or "no-key", on_confirmed)
 
-        ch.basic_consume(queue, on_message)
+        return send
 
-    def close(self) -> None:
-        """End the consumers; delete exchange and queues."""
-        self._run.done.set()
-        self._threads.join()
-        retries = [f"{queue}.retry" for queue in self._queues]
-        rabbitmq.delete(self._parameters, *self._queues, *retries, exchanges=(self._name,))
+    def publish_all(plan: Sequence[Planned]) -> None:
+        sends = [send_by(publisher) for publisher in publishers]
+        publish(plan, sends, run.report, run.tasks.done, run.setting.wait_for_ack)
+        for publisher in publishers if not run.tasks.error else ():
+            publisher.flush()
+
+    return publish_all

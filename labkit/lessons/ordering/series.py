@@ -1,37 +1,32 @@
 """Lesson 08: several settings one after the other, in a small table: which of them broke an order?"""
 
-import threading
 from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from labkit.harness.progress import Progress, go_on
-from labkit.lessons.ordering.experiment import labels, play
+from labkit import lab
+from labkit.base.checkpoint import part
+from labkit.lessons.ordering.experiment import run_with
 from labkit.lessons.ordering.setting import Setting
 from labkit.measure.result import Measure, Result
 
 
-def run(
-    settings: Mapping[str, Mapping[str, Any]],
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
-    **shared: Any,
-) -> Result:
+def run(settings: Mapping[str, Mapping[str, Any]], **shared: Any) -> Result:
     """Run each setting once. settings: name -> what `ordering.run` takes; shared: what all of them have in common.
 
     deliveries: one row per setting, by its name: broken, orders, wrong_at_end, seconds (of the run), events_per_s.
     measures: broken (orders of all settings), settings. Raises what `ordering.run` raises.
     """
-    checked = {name: Setting(**{**shared, **own}) for name, own in settings.items()}  # before anything starts
+    checked = {name: Setting.of(**{**shared, **own}) for name, own in settings.items()}  # before anything starts
     rows = {}
     for done, (name, setting) in enumerate(checked.items()):
-        go_on(cancelled, progress, done / len(checked), f"{name} …")
-        found = play(setting, cancelled=cancelled).measures
+        with part(done, len(checked), name):
+            found = run_with(setting).measures
         counts = {one: int(found[one].value) for one in ("broken", "orders", "wrong_at_end")}
         rows[name] = {**counts, "seconds": found["seconds"].value, "events_per_s": found["events_per_s"].value}
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
-    brokers = labels({setting.broker for setting in checked.values()})
+    brokers = lab.brokers({setting.broker for setting in checked.values()}).stamp
     seeds = ", ".join(sorted({str(setting.seed) for setting in checked.values()}))
     measures = {
         "broken": Measure(int(table["broken"].sum()), "orders"),

@@ -1,18 +1,21 @@
-"""The work of a consumer in lesson 08: its workers, what fails at the first try, and when all is done."""
+"""The work of a consumer in lesson 08: its workers, what fails on the first attempt, and when all is done."""
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from zlib import crc32
 
+from labkit.base.checkpoint import checkpoint
+from labkit.base.tasks import TaskGroup
 from labkit.events.event import Event
 from labkit.events.trace import FAILED, HANDLED, Trace
 from labkit.lessons.ordering.load import Planned
 from labkit.lessons.ordering.reader import Reader
 from labkit.lessons.ordering.setting import Setting
 
+PublishAll = Callable[[Sequence[Planned]], None]
 SERVICE = "warehouse"
 IN_PLACE_S = 0.005  # before the second try, when the event is kept in hand
 
@@ -29,32 +32,30 @@ class Delivery:
 
 
 class Run:
-    """What all consumers of a run share. `done` is set when every event has been handled, or the run is over."""
+    """What all consumers of a run share. Its tasks are done when every event has been handled, or one has failed."""
 
-    def __init__(self, setting: Setting, plan: list[Planned], trace: Trace) -> None:
-        self.setting, self.trace = setting, trace
+    def __init__(self, setting: Setting, plan: Sequence[Planned]) -> None:
+        self.setting, self.trace, self.tasks = setting, Trace(), TaskGroup()
         self.plan: Mapping[str, Planned] = {planned.event.id: planned for planned in plan}
-        self.done = threading.Event()
-        self.errors: SimpleQueue[BaseException] = SimpleQueue()
-        self.reader = Reader(setting.reader, trace)
+        self.reader = Reader(setting.reader, self.trace)
         self._left = set(self.plan)
         self._failed: set[str] = set()
-        self._on_way: dict[str, str] = {}  # event that is on its way round -> its order
+        self._detour: dict[str, str] = {}  # event that will come again -> its order
         self._lock = threading.Lock()
 
     @property
     def handled(self) -> int:
         return len(self.plan) - len(self._left)
 
-    def fail(self, error: BaseException) -> None:
-        """The run cannot go on. The first error is raised in the cell."""
-        self.errors.put(error)
-        self.done.set()
+    def report(self) -> None:
+        """Say how far the run is. Raises CancelledError."""
+        total = len(self.plan)
+        checkpoint(self.handled / total, f"{self.handled:,} of {total:,} events handled")
 
-    def check(self) -> None:
-        """Raise the first error of the run, if there is one."""
-        if not self.errors.empty():
-            raise self.errors.get()
+    def finished(self) -> bool:
+        """Whether every event has been handled. Raises CancelledError."""
+        self.report()
+        return self.tasks.done.is_set()
 
     def handle(self, delivery: Delivery, who: str) -> None:
         """Work on one event, with the failures that its plan has for it. Acknowledges it, or gives it away."""
@@ -66,7 +67,7 @@ class Run:
         if self._must_park(event):
             delivery.later()
             return
-        if planned.fails_first and self._first_try(event.id):
+        if planned.first_try_fails and self._first_try(event.id):
             self._row(FAILED, delivery, who, "its first try fails: so says the seed")
             if self._tries_later(event):
                 delivery.later()
@@ -91,10 +92,10 @@ class Run:
 
     def _tries_later(self, event: Event) -> bool:
         """Whether an event that failed goes round. One that waits behind another already may not let others pass."""
-        if self.setting.retry == "in place" or (self.setting.retry == "parked" and event.id in self._on_way):
+        if self.setting.retry == "in place" or (self.setting.retry == "parked" and event.id in self._detour):
             return False
         with self._lock:
-            self._on_way[event.id] = event.subject
+            self._detour[event.id] = event.subject
         return True
 
     def _must_park(self, event: Event) -> bool:
@@ -102,17 +103,17 @@ class Run:
         if self.setting.retry != "parked":
             return False
         with self._lock:
-            if event.id in self._on_way or event.subject not in self._on_way.values():
+            if event.id in self._detour or event.subject not in self._detour.values():
                 return False
-            self._on_way[event.id] = event.subject
+            self._detour[event.id] = event.subject
         return True
 
     def _is_done(self, event: Event) -> None:
         with self._lock:
-            self._on_way.pop(event.id, None)
+            self._detour.pop(event.id, None)
             self._left.discard(event.id)
             if not self._left:
-                self.done.set()
+                self.tasks.done.set()
 
     def _row(self, what: str, delivery: Delivery, who: str, note: str) -> None:
         event, place = delivery.event, (delivery.channel, delivery.position)
@@ -120,43 +121,33 @@ class Run:
 
 
 class Workers:
-    """The workers of one consumer. One: the consumer's own thread. More: threads, which share the work.
+    """The workers of one consumer. One: the consumer's own thread. More: tasks, which share the work.
 
-    With "each order its own" an order always goes to the same worker, which takes its events one by one.
+    With dispatch "by key" an order always goes to the same worker, which takes its events one by one.
     """
 
     def __init__(self, run: Run, who: str) -> None:
         self._run, self._who = run, who
-        count = run.setting.workers
-        own = run.setting.sharing == "each order its own"
-        lines: list[SimpleQueue[Delivery | None]] = [SimpleQueue() for _ in range(count if own else 1)]
-        self._lines = lines
-        self._threads = [
-            threading.Thread(target=self._work, args=(lines[i % len(lines)], f"{who}.{i + 1}"), daemon=True)
-            for i in range(count if count > 1 else 0)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._count = run.setting.workers if run.setting.workers > 1 else 0
+        lines = self._count if run.setting.dispatch == "by key" else 1
+        self._lines: list[SimpleQueue[Delivery | None]] = [SimpleQueue() for _ in range(max(lines, 1))]
+        for i in range(self._count):
+            run.tasks.start(self._work, self._lines[i % len(self._lines)], f"{who}.{i + 1}")
 
     def give(self, delivery: Delivery) -> None:
         """Work on it now, or hand it to a worker."""
-        if not self._threads:
+        if not self._count:
             self._run.handle(delivery, self._who)
         else:
             order = delivery.event.subject.encode()
             self._lines[crc32(order) % len(self._lines)].put(delivery)
 
     def _work(self, line: "SimpleQueue[Delivery | None]", who: str) -> None:
-        try:
-            while (delivery := line.get()) is not None and not self._run.done.is_set():
-                self._run.handle(delivery, who)
-        except BaseException as error:
-            self._run.fail(error)
+        while (delivery := line.get()) is not None and not self._run.tasks.done.is_set():
+            self._run.handle(delivery, who)
 
     def close(self) -> None:
-        """Let the workers finish what they have in hand, and end."""
+        """Wake the workers, so that they see that all is done."""
         for line in self._lines:
-            for _ in self._threads:
+            for _ in range(self._count):
                 line.put(None)
-        for thread in self._threads:
-            thread.join()

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from labkit import lab
 from labkit.base import names
+from labkit.base.checkpoint import reporting
 from labkit.brokers import kafka
 from labkit.events.event import Event
 from labkit.events.trace import ACKED, HANDLED, PUBLISHED, RECEIVED
@@ -25,34 +26,37 @@ pytestmark = pytest.mark.usefixtures("brokers")
 KAFKA_FIXED: list[dict[str, Any]] = [
     {"key": "order"},
     {"key": "customer"},
-    {"key": "order", "consumers": 1, "workers": 4, "sharing": "each order its own"},
+    {"key": "order", "consumers": 1, "workers": 4, "dispatch": "by key"},
     {"key": "order", "producers": 2, "wait_for_ack": True},
-    {"key": "order", "requeue": 0.05, "retry": "in place"},
-    {"key": "order", "requeue": 0.05, "retry": "parked", "consumers": 1},
+    {"key": "order", "first_try_fails": 0.05, "retry": "in place"},
+    {"key": "order", "first_try_fails": 0.05, "retry": "parked", "consumers": 1},
 ]
 KAFKA_BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"key": "type"}, "several partitions"),
     ({"key": "none", "linger_ms": 0}, "several partitions"),
     ({"key": "order", "consumers": 1, "workers": 4}, "several workers"),
     ({"key": "order", "producers": 2}, "two producers"),
-    ({"key": "order", "requeue": 0.1, "retry": "delayed"}, "what failed"),
+    ({"key": "order", "first_try_fails": 0.1, "retry": "delayed"}, "what failed"),
 ]
 RABBITMQ_FIXED: list[dict[str, Any]] = [
     {"key": "order"},
     {"consumers": 1},
     {"consumers": 4, "single_active": True},
-    {"consumers": 1, "workers": 4, "sharing": "each order its own"},
-    {"consumers": 1, "prefetch": 1, "requeue": 0.05, "retry": "requeue"},
-    {"consumers": 1, "prefetch": 1, "requeue": 0.05, "retry": "requeue", "queue": "quorum"},
-    {"consumers": 1, "requeue": 0.05, "retry": "parked"},
+    {"consumers": 1, "workers": 4, "dispatch": "by key"},
+    {"consumers": 1, "prefetch": 1, "first_try_fails": 0.05, "retry": "requeue"},
+    {"consumers": 1, "prefetch": 1, "first_try_fails": 0.05, "retry": "requeue", "queue": "quorum"},
+    {"consumers": 1, "first_try_fails": 0.05, "retry": "parked"},
 ]
 RABBITMQ_BROKEN: list[tuple[dict[str, Any], str]] = [
     ({}, "several consumers"),
     ({"key": "type"}, "several queues"),
     ({"consumers": 1, "workers": 4}, "several workers"),
-    ({"consumers": 1, "requeue": 0.1, "retry": "requeue"}, "what failed"),
-    ({"consumers": 1, "requeue": 0.1, "retry": "delayed"}, "what failed"),
-    ({"consumers": 1, "prefetch": 1, "requeue": 0.1, "retry": "requeue", "queue": "quorum, no limit"}, "what failed"),
+    ({"consumers": 1, "first_try_fails": 0.1, "retry": "requeue"}, "what failed"),
+    ({"consumers": 1, "first_try_fails": 0.1, "retry": "delayed"}, "what failed"),
+    (
+        {"consumers": 1, "prefetch": 1, "first_try_fails": 0.1, "retry": "requeue", "queue": "quorum, no limit"},
+        "what failed",
+    ),
 ]
 
 
@@ -107,7 +111,7 @@ def test_rabbitmq_breaks_order_and_the_sentence_names_the_cause(setting: dict[st
 
 @pytest.mark.parametrize(
     "setting",
-    [{}, {"key": "order"}, {"prefetch": 3, "workers": 4}, {"requeue": 0.1, "retry": "requeue"}],
+    [{}, {"key": "order"}, {"prefetch": 3, "workers": 4}, {"first_try_fails": 0.1, "retry": "requeue"}],
     ids=str,
 )
 def test_no_queue_has_more_out_than_its_consumers_may_hold_and_none_at_the_end(setting: dict[str, Any]) -> None:
@@ -136,7 +140,7 @@ def test_a_run_on_kafka_commits_nothing_and_says_so() -> None:
 
 
 def test_what_goes_round_lies_in_one_partition_of_the_retry_topic() -> None:
-    result = ordering.run(key="order", requeue=0.1, retry="delayed")
+    result = ordering.run(key="order", first_try_fails=0.1, retry="delayed")
     assert result.trace
     lanes = [lane["name"] for lane in scene.build(result.trace.rows())["boards"][0]["lanes"]]
     assert lanes == ["life.retry, partition 0", *(f"life, partition {number}" for number in range(4))]
@@ -179,8 +183,8 @@ def test_consumers_that_find_no_partition_stand_idle() -> None:
 
 def test_a_run_that_is_cancelled_ends_and_leaves_no_queue() -> None:
     cancelled = threading.Event()
-    with pytest.raises(CancelledError):
-        ordering.run(broker="rabbitmq", progress=lambda *_: cancelled.set(), cancelled=cancelled)
+    with pytest.raises(CancelledError), reporting(lambda *_: cancelled.set(), cancelled):
+        ordering.run(broker="rabbitmq")
     with pika.BlockingConnection(lab.rabbitmq_parameters()) as connection:
         assert connection.is_open
 

@@ -116,14 +116,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "Kafka, key = event type, 2 consumers": {"key": "type"},
     "Kafka, key = order, 1 consumer, 4 workers": {"key": "order", "consumers": 1, "workers": 4},
     "Kafka, key = order, two producers, nobody waits": {"key": "order", "producers": 2},
-    "Kafka, key = order, a plain retry topic": {"key": "order", "requeue": 0.1, "retry": "delayed"},
+    "Kafka, key = order, a plain retry topic": {"key": "order", "first_try_fails": 0.1, "retry": "delayed"},
     "RabbitMQ, 1 queue, 2 consumers, prefetch 1": {"prefetch": 1},
     "RabbitMQ, 1 queue, 1 consumer, prefetch 10": {"consumers": 1},
     "RabbitMQ, 1 queue, 1 of 4 consumers is active": {"consumers": 4, "single_active": True},
     "RabbitMQ, 4 queues by a hash of the order": {"key": "order"},
     "RabbitMQ, 1 classic queue, 1 consumer, nack with requeue, prefetch 10": {
         "consumers": 1,
-        "requeue": 0.1,
+        "first_try_fails": 0.1,
         "retry": "requeue",
     },
 }

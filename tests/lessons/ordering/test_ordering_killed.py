@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from own_broker import alone
 
+from labkit.base.checkpoint import reporting
 from labkit.base.errors import BrokerError
 from labkit.lessons import ordering
 from labkit.lessons.ordering import across, partitions_added
@@ -28,8 +29,9 @@ def test_a_broker_killed_in_the_middle_of_a_run_is_an_error_with_a_cure(
     broker: str, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with alone(broker, tmp_path, monkeypatch) as kill:
+        monkeypatch.setenv("LABKIT_PATIENCE", "0.3")  # it will not come back
         threads = threading.active_count()
-        with pytest.raises(BrokerError) as error:
-            run(progress=kill)
+        with pytest.raises(BrokerError) as error, reporting(kill):
+            run()
         assert error.value.cure
         assert threading.active_count() <= threads + 1

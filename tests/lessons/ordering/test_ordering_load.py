@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
+from labkit.base.errors import SettingError
 from labkit.lessons.ordering import load
-from labkit.lessons.ordering.load import LIFE, LoadError, plan
-from labkit.lessons.ordering.setting import OrderingError, Setting
+from labkit.lessons.ordering.load import LIFE, plan
+from labkit.lessons.ordering.setting import Setting
 
 
 def told(planned: list[load.Planned]) -> list[tuple[Any, ...]]:
-    return [(p.event.subject, p.event.seq, p.customer, p.due_s, p.work_s, p.fails_first) for p in planned]
+    return [(p.event.subject, p.event.seq, p.customer, p.due_s, p.work_s, p.first_try_fails) for p in planned]
 
 
 def test_the_same_seed_makes_the_same_work_and_another_seed_another() -> None:
@@ -26,13 +27,13 @@ def test_every_order_has_its_whole_life_due_in_order_and_each_event_led_to_the_n
 
 
 def test_the_part_that_fails_is_about_the_part_that_was_asked_for() -> None:
-    failing = sum(p.fails_first for p in plan(400, 1, failing=0.1))
+    failing = sum(p.first_try_fails for p in plan(400, 1, first_try_fails=0.1))
     assert 150 < failing < 250
-    assert not any(p.fails_first for p in plan(400, 1))
+    assert not any(p.first_try_fails for p in plan(400, 1))
 
 
 def test_the_settings_do_the_same_work_whatever_fails() -> None:
-    assert [p.work_s for p in plan(50, 3)] == [p.work_s for p in plan(50, 3, failing=0.5)]
+    assert [p.work_s for p in plan(50, 3)] == [p.work_s for p in plan(50, 3, first_try_fails=0.5)]
 
 
 def test_a_key_is_what_its_name_says_and_no_key_is_empty() -> None:
@@ -43,10 +44,15 @@ def test_a_key_is_what_its_name_says_and_no_key_is_empty() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "named"),
-    [({"seed": "seven"}, "seed"), ({"orders": 0}, "orders"), ({"shape": "flood"}, "load"), ({"failing": 2}, "failing")],
+    [
+        ({"seed": "seven"}, "seed"),
+        ({"orders": 0}, "orders"),
+        ({"load": "flood"}, "load"),
+        ({"first_try_fails": 2}, "first_try_fails"),
+    ],
 )
 def test_a_load_that_cannot_be_made_is_refused_by_name(wrong: dict[str, Any], named: str) -> None:
-    with pytest.raises(LoadError) as error:
+    with pytest.raises(SettingError) as error:
         plan(**{"orders": 10, "seed": 1, **wrong})
     assert named in error.value.what and error.value.cure
 
@@ -61,31 +67,31 @@ def test_a_load_that_cannot_be_made_is_refused_by_name(wrong: dict[str, Any], na
         ({"partitions": 0}, "partitions"),
         ({"consumers": 99}, "consumers"),
         ({"prefetch": 0}, "prefetch"),
-        ({"requeue": 1.5}, "requeue"),
+        ({"first_try_fails": 1.5}, "first_try_fails"),
         ({"linger_ms": "none"}, "linger_ms"),
         ({"retry": "never"}, "retry"),
         ({"reader": "guesses"}, "reader"),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_by_name(wrong: dict[str, Any], named: str) -> None:
-    with pytest.raises(OrderingError) as error:
+    with pytest.raises(SettingError) as error:
         Setting(**wrong)
     assert error.value.what.startswith(f"{named} is ") and error.value.cure
 
 
 def test_more_workers_than_events_are_refused() -> None:
-    with pytest.raises(OrderingError) as error:
+    with pytest.raises(SettingError) as error:
         Setting(orders=3, consumers=4, workers=4)
     assert "15 events" in error.value.what and "more orders" in error.value.cure
 
 
 def test_kafka_has_no_requeue_and_says_what_it_has() -> None:
-    with pytest.raises(OrderingError) as error:
-        Setting(broker="kafka", requeue=0.1, retry="requeue")
+    with pytest.raises(SettingError) as error:
+        Setting(broker="kafka", first_try_fails=0.1, retry="requeue")
     assert "parked" in error.value.cure
-    assert Setting(broker="rabbitmq", requeue=0.1, retry="requeue").retry == "requeue"
+    assert Setting(broker="rabbitmq", first_try_fails=0.1, retry="requeue").retry == "requeue"
 
 
 def test_the_stamp_says_what_was_set() -> None:
-    stamp = Setting(broker="rabbitmq", workers=3, requeue=0.05, seed=9).stamp()
+    stamp = Setting(broker="rabbitmq", workers=3, first_try_fails=0.05, seed=9).stamp()
     assert all(word in stamp for word in ("1 classic queue", "prefetch 10", "3 workers", "5 % fail", "seed 9"))
