@@ -71,7 +71,7 @@ def _forgets_the_rest(kept: dict[str, Any], order: str, seq: int, handle: Handle
         kept[order][0] = due + 1
 
 
-def play(answer: Callable[..., Any], came: Iterable[Came]) -> list[Came]:
+def run_with(answer: Callable[..., Any], came: Iterable[Came]) -> list[Came]:
     """What the buffer handles when the events come like this. Raises AnswerError."""
     handled: list[Came] = []
     kept: dict[str, Any] = {}
@@ -97,7 +97,7 @@ def _judge(answer: Callable[..., Any]) -> Sequence[Finding]:
 
 
 def _same(answer: Callable[..., Any], case: str, came: list[Came], wanted: list[Came]) -> Finding:
-    handled = play(answer, came)
+    handled = run_with(answer, came)
     if handled == wanted:
         return Finding(True, f"{case}: handled {_said(handled)}.")
     return Finding(False, f"{case}: came {_said(came)}; must be handled {_said(wanted)}, was {_said(handled)}.")
@@ -126,8 +126,8 @@ def came_in(result: Any) -> list[Came]:
 
 
 def _judge_run(answer: Callable[..., Any], came: list[Came]) -> Sequence[Finding]:
-    handled = play(answer, came)
-    before, after = broken(came), broken(handled)
+    handled = run_with(answer, came)
+    before, after = len(overtaken(came)), len(overtaken(handled))
     missing = len(set(came)) - len(set(handled))
     return [
         Finding(not missing, f"{len(set(handled)):,} of {len(set(came)):,} events were handled."),
@@ -135,15 +135,18 @@ def _judge_run(answer: Callable[..., Any], came: list[Came]) -> Sequence[Finding
     ]
 
 
-def broken(events: Iterable[Came]) -> int:
-    """Orders of which an event comes before one that has a lower number."""
-    highest: dict[str, int] = {}
-    found: set[str] = set()
-    for order, seq in events:
-        if seq < highest.get(order, 0):
-            found.add(order)
-        highest[order] = max(seq, highest.get(order, 0))
-    return len(found)
+def overtaken(came: Sequence[Came]) -> set[str]:
+    """The orders of which an event comes after one that has a higher number.
+
+    Built in: notebooks/08_ordering.ipynb
+    """
+    highest = dict.fromkeys([key for key, _ in came], 0)
+    found = set()
+    for key, seq in came:
+        if seq < highest[key]:
+            found.add(key)
+        highest[key] = max(seq, highest[key])
+    return found
 
 
 reorder = Exercise(
