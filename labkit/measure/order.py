@@ -67,7 +67,7 @@ class Lane:
     steps: tuple[Step, ...]
 
     @property
-    def broken(self) -> bool:
+    def out_of_order(self) -> bool:
         return any(a.seq > b.seq for a, b in zip(self.steps, self.steps[1:], strict=False))
 
     def worst(self) -> Inversion | None:

@@ -20,12 +20,12 @@ def lane(seqs: list[int]) -> Lane:
 
 def test_events_handled_in_order_leave_the_lane_whole() -> None:
     whole = lane([1, 2, 3, 4, 5])
-    assert not whole.broken and whole.worst() is None and whole.out_of_place() == set()
+    assert not whole.out_of_order and whole.worst() is None and whole.out_of_place() == set()
 
 
 def test_an_event_handled_before_a_lower_one_breaks_the_lane() -> None:
     broken = lane([2, 1, 3])
-    assert broken.broken
+    assert broken.out_of_order
     assert [step.seq for step in broken.steps] == [2, 1, 3]
 
 
@@ -44,7 +44,7 @@ def test_only_the_first_time_that_an_event_is_handled_counts() -> None:
     trace = handled(("7", [1, 2, 3]))
     trace.add(HANDLED, "7", 1, "7-1", "orders/0", who="warehouse#1", t_ns=10**9)
     (found,) = order.lanes(trace.to_frame())
-    assert not found.broken and len(found.steps) == 3
+    assert not found.out_of_order and len(found.steps) == 3
 
 
 def test_events_without_a_number_have_no_place_in_a_lane() -> None:
@@ -78,7 +78,7 @@ def _subsequences(seqs: list[int], n: int) -> list[tuple[int, ...]]:
 
 
 def test_every_permutation_that_is_not_sorted_is_broken() -> None:
-    found = {seqs: lane(list(seqs)).broken for seqs in permutations([1, 2, 3, 4])}
+    found = {seqs: lane(list(seqs)).out_of_order for seqs in permutations([1, 2, 3, 4])}
     assert len(found) == 24
     assert [seqs for seqs, broken in found.items() if not broken] == [(1, 2, 3, 4)]
 

@@ -24,8 +24,8 @@ def run(setting: Setting) -> Result:
     events a consumer holds that it has not acknowledged.
     first_try_fails: the part of events that fail on the first attempt, 0 to 1. load: "rush", "gentle" or "long lives".
     More: dispatch, retry, producers, wait_for_ack, linger_ms, queue, single_active, reader, orders (see `setting.py`).
-    measures: orders, broken (orders), share (%), seconds (first publish to last handled), events_per_s, wrong_at_end
-    (orders whose last state is not the last event's).
+    measures: orders, out_of_order (orders), share (%), seconds (first publish to last handled), events_per_s,
+    final_state_wrong (orders whose last state is not the last event's).
     Raises SettingError for what cannot be set, BrokerError when the broker goes away, NotInTimeError.
     """
     return run_with(setting)
@@ -46,19 +46,19 @@ def result(setting: Setting, trace: Trace) -> Result:
     """What the rows of a run say."""
     rows = trace.to_frame()
     lanes = order.lanes(rows, SERVICE)
-    broken = [lane for lane in lanes if lane.broken]
+    broken = [lane for lane in lanes if lane.out_of_order]
     handled = rows[rows["what"] == HANDLED]
     took_s = float(handled["t_s"].max() - rows.loc[rows["what"] == PUBLISHED, "t_s"].min())
     measures = {
         "orders": Measure(len(lanes), "orders"),
-        "broken": Measure(len(broken), "orders"),
+        "out_of_order": Measure(len(broken), "orders"),
         "share": Measure(100 * len(broken) / len(lanes), "%"),
         "seconds": Measure(took_s, "s"),
         "events_per_s": Measure(len(handled) / took_s, "events/s"),
     }
     provenance = {"broker": lab.brokers(setting.broker).stamp, "settings": setting.stamp()}
     last = rows[rows["what"] == EFFECT].drop_duplicates("key", keep="last")
-    measures["wrong_at_end"] = Measure(int((last["seq"] < len(load.LIFE)).sum()), "orders")
+    measures["final_state_wrong"] = Measure(int((last["seq"] < len(load.LIFE)).sum()), "orders")
     found = anomalies.find(rows[rows["what"] != EFFECT], [SERVICE])
     return Result(_sentence(lanes, broken, rows), trace.deliveries(), measures, found, provenance, trace)
 

@@ -1,7 +1,7 @@
 """What the shop says in a run of lesson 08: the lives of some hundred orders, each five events long.
 
-All of it is drawn from the seed: who ordered, when each event leaves, how long its handling takes, whether its first
-try fails. So two settings of a run do the same work, and a difference is the setting's.
+All of it is drawn from the seed: who ordered, when each event leaves, how long its handling takes, whether it fails
+on the first attempt. So two settings of a run do the same work, and a difference is the setting's.
 """
 
 import random
@@ -64,7 +64,7 @@ class Planned:
 def plan(orders: Orders, seed: Seed, load: Load = "rush", first_try_fails: FirstTryFails = 0.0) -> list[Planned]:
     """All events of a run, in the order in which they are due. A new order begins every 5 ms (burst: 1 ms).
 
-    first_try_fails: the part of events whose first try fails, from 0 to 1. Raises SettingError.
+    first_try_fails: the part of events that fail on the first attempt, from 0 to 1. Raises SettingError.
     """
     dice, form = random.Random(seed), SHAPES[load]
     found: list[Planned] = []

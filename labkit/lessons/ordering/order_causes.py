@@ -12,17 +12,17 @@ PARTITIONS, QUEUES, COPIES, WORKERS, RETRIED, WRITTEN = (
     "partitions", "queues", "copies", "workers", "retried", "written",
 )  # fmt: skip
 WHY = {
-    PARTITIONS: "an order lies in several partitions, and each is read by itself",
-    QUEUES: "an order lies in several queues, and each is read by itself",
+    PARTITIONS: "an order is spread over several partitions, and each is read by itself",
+    QUEUES: "an order is spread over several queues, and each is read by itself",
     COPIES: "several consumers share a queue: while one is busy, the other overtakes",
     WORKERS: "several workers share a consumer: while one is busy, the other overtakes",
     RETRIED: "what failed came again later, and the events behind it did not wait",
-    WRITTEN: "two producers wrote one order: it lies in the log the wrong way round",
+    WRITTEN: "two producers wrote one order: it is in the log the wrong way round",
 }
 
 
 def count(lanes: Sequence[Lane], rows: pd.DataFrame) -> Counter[str]:
-    """The causes of the broken lanes (of the widest inversion of each), counted. The words above.
+    """The causes of the lanes that are out of order (of the widest inversion of each), counted. The words above.
 
     rows: the trace that the lanes are from, as `Trace.to_frame()` gives it.
     """

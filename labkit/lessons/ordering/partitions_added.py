@@ -1,7 +1,7 @@
 """Lesson 08: a topic gets more partitions while orders are under way. What does that do to order, and to what is read?
 
 A key is hashed to a number, and the number divided by the *number of partitions* says which. More partitions, and the
-same key lies elsewhere from now on: an order that outlives the change lies in two partitions.
+same key goes elsewhere from now on: an order that outlives the change is in two partitions.
 
 The consumer's client looks for new partitions every 200 ms here (librdkafka's default: 5 minutes). Where it begins in
 one that it has not seen before is `auto.offset.reset`: "earliest"; or "latest", which passes over what is there.
@@ -171,7 +171,7 @@ def _result(state: Run, after: int, read: str, reset: str) -> Result:
 def _sentence(found: Result, setting: Setting, after: int, lost: int, total: int) -> str:
     grew = after > setting.partitions
     done = f"From {setting.partitions} to {after} partitions half way" if grew else f"{after} partitions all the time"
-    broken, orders = int(found.measures["broken"].value), int(found.measures["orders"].value)
+    broken, orders = int(found.measures["out_of_order"].value), int(found.measures["orders"].value)
     parts = [f"{broken} of {orders} orders were handled out of order" if broken else "order held"]
     parts.append(f"{lost} of {total} events were never read" if lost else "no event was lost")
     return f"{done}: {', and '.join(parts)}."

@@ -35,11 +35,11 @@ _POOL = {"consumers": 1, "workers": 4, "dispatch": "by key", "prefetch": 100}
 WAYS = {
     "kafka_no_key": Way("no key, 4 consumers", {"broker": "kafka", "consumers": 4}),
     "kafka_by_order": Way("key = order, 4 consumers", {"broker": "kafka", "key": "order", "consumers": 4}),
-    "kafka_own_worker": Way("1 consumer, each order its own worker", {"broker": "kafka", "key": "order"} | _POOL),
+    "kafka_own_worker": Way("1 consumer, 4 workers by key", {"broker": "kafka", "key": "order"} | _POOL),
     "kafka_one": Way("1 partition, 1 consumer", {"broker": "kafka", "partitions": 1} | _ONE),
     "rabbitmq_shared": Way("1 queue, 4 consumers", {"broker": "rabbitmq", "consumers": 4}),
     "rabbitmq_by_order": Way("4 queues, hash by order", {"broker": "rabbitmq", "key": "order", "consumers": 4}),
-    "rabbitmq_own_worker": Way("1 consumer, each order its own worker", {"broker": "rabbitmq"} | _POOL),
+    "rabbitmq_own_worker": Way("1 consumer, 4 workers by key", {"broker": "rabbitmq"} | _POOL),
     "rabbitmq_single": Way(
         "single active consumer of 4", {"broker": "rabbitmq", "consumers": 4, "single_active": True}
     ),
@@ -55,9 +55,9 @@ def run(
 ) -> Result:
     """Run each way once, one after the other.
 
-    ways: names of `WAYS`. deliveries: one row per way: name, broker, way, events_per_s, seconds, broken, orders,
+    ways: names of `WAYS`. deliveries: one row per way: name, broker, way, events_per_s, seconds, out_of_order, orders,
     busiest (% of the events that the busiest consumer or worker handled).
-    measures: `kafka_no_key_events_per_s`, `kafka_no_key_broken` and so on. Takes 1 to 2 s for each way.
+    measures: `kafka_no_key_events_per_s`, `kafka_no_key_out_of_order` and so on. Takes 1 to 2 s for each way.
     Raises what `ordering.run` raises.
     """
     rows = []
@@ -73,7 +73,7 @@ def run(
 
 def _row(name: str, setting: Setting) -> dict[str, Any]:
     found = run_with(setting)
-    numbers = {one: found.measures[one].value for one in ("events_per_s", "seconds", "broken", "orders")}
+    numbers = {one: found.measures[one].value for one in ("events_per_s", "seconds", "out_of_order", "orders")}
     about = {"name": name, "broker": setting.broker, "way": WAYS[name].words}
     return {**about, **numbers, "busiest": _busiest(found)}
 
@@ -88,18 +88,18 @@ def _measures(table: pd.DataFrame) -> dict[str, Measure]:
     return {
         f"{row.name}_{what}": Measure(float(getattr(row, what)), unit)
         for row in table.itertuples(index=False)
-        for what, unit in (("events_per_s", "events/s"), ("broken", "orders"))
+        for what, unit in (("events_per_s", "events/s"), ("out_of_order", "orders"))
     }
 
 
 def summarize(table: pd.DataFrame) -> str:
     """The fastest and the slowest way to keep order, against the fastest that does not keep it."""
     ranked: list[Any] = sorted(table.itertuples(index=False), key=_speed)
-    kept = [row for row in ranked if not row.broken]
+    kept = [row for row in ranked if not row.out_of_order]
     if not kept:
         return "None of these ways kept order."
     worst, best = kept[0], kept[-1]
-    broke = [row for row in ranked if row.broken]
+    broke = [row for row in ranked if row.out_of_order]
     if not broke:
         return f"All kept order: from {worst.events_per_s:,.0f} to {best.events_per_s:,.0f} events/s."
     free = broke[-1].events_per_s

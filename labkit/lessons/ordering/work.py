@@ -17,12 +17,12 @@ from labkit.lessons.ordering.setting import Setting
 
 PublishAll = Callable[[Sequence[Planned]], None]
 SERVICE = "warehouse"
-IN_PLACE_S = 0.005  # before the second try, when the event is kept in hand
+IN_PLACE_S = 0.005  # before the second attempt, when the consumer keeps the event
 
 
 @dataclass(slots=True)
 class Delivery:
-    """An event in the hands of a consumer. ack: tells the broker, from any thread. later: gives it away for a retry."""
+    """An event that a consumer has. ack: tells the broker, from any thread. later: gives it away for a retry."""
 
     event: Event
     channel: str
@@ -68,7 +68,7 @@ class Run:
             delivery.later()
             return
         if planned.first_try_fails and self._first_try(event.id):
-            self._row(FAILED, delivery, who, "its first try fails: so says the seed")
+            self._row(FAILED, delivery, who, "it fails on the first attempt, as the seed says")
             if self._tries_later(event):
                 delivery.later()
                 return
@@ -87,7 +87,7 @@ class Run:
             return True
 
     def has_failed(self, event_id: str) -> bool:
-        """Whether the first try of this event has failed."""
+        """Whether this event has failed on the first attempt."""
         return event_id in self._failed
 
     def _tries_later(self, event: Event) -> bool:

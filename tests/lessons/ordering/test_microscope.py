@@ -73,13 +73,13 @@ def test_the_share_is_told_as_a_number_and_none_as_none() -> None:
 def test_the_lanes_shown_are_a_sample_from_the_widest_gap_down_and_two_that_held() -> None:
     lives = [(str(i), [2, 1, 3] if i < 20 else [1, 2, 3]) for i in range(40)]
     shown = microscope.choose(order.lanes(handled(*lives).to_frame()))
-    assert [lane.broken for lane in shown] == [True] * 7 + [False] * 2
+    assert [lane.out_of_order for lane in shown] == [True] * 7 + [False] * 2
 
 
 def test_a_run_in_which_everything_broke_shows_nine_broken_lanes() -> None:
     lives = [(str(i), [2, 1, 3]) for i in range(40)]
     shown = microscope.choose(order.lanes(handled(*lives).to_frame()))
-    assert [lane.broken for lane in shown] == [True] * 9
+    assert [lane.out_of_order for lane in shown] == [True] * 9
 
 
 def test_the_alternative_text_says_what_the_picture_shows() -> None:

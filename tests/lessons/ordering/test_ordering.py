@@ -81,7 +81,7 @@ def every_event_once(result: Result) -> None:
 @pytest.mark.parametrize("setting", KAFKA_FIXED, ids=str)
 def test_kafka_keeps_order_where_an_order_has_one_partition_and_one_worker(setting: dict[str, Any]) -> None:
     result = ordering.run(**setting)
-    assert result.measures["broken"].value == 0, result.sentence
+    assert result.measures["out_of_order"].value == 0, result.sentence
     assert result.sentence.startswith("Order held")
     every_event_once(result)
 
@@ -89,7 +89,7 @@ def test_kafka_keeps_order_where_an_order_has_one_partition_and_one_worker(setti
 @pytest.mark.parametrize(("setting", "why"), KAFKA_BROKEN, ids=str)
 def test_kafka_breaks_order_and_the_sentence_names_the_cause(setting: dict[str, Any], why: str) -> None:
     result = ordering.run(**setting)
-    assert result.measures["broken"].value > 0
+    assert result.measures["out_of_order"].value > 0
     assert why in result.sentence and "Cure: " in result.sentence
     every_event_once(result)
 
@@ -97,14 +97,14 @@ def test_kafka_breaks_order_and_the_sentence_names_the_cause(setting: dict[str, 
 @pytest.mark.parametrize("setting", RABBITMQ_FIXED, ids=str)
 def test_rabbitmq_keeps_order_where_an_order_has_one_queue_and_one_worker(setting: dict[str, Any]) -> None:
     result = ordering.run(broker="rabbitmq", **setting)
-    assert result.measures["broken"].value == 0, result.sentence
+    assert result.measures["out_of_order"].value == 0, result.sentence
     every_event_once(result)
 
 
 @pytest.mark.parametrize(("setting", "why"), RABBITMQ_BROKEN, ids=str)
 def test_rabbitmq_breaks_order_and_the_sentence_names_the_cause(setting: dict[str, Any], why: str) -> None:
     result = ordering.run(broker="rabbitmq", **setting)
-    assert result.measures["broken"].value > 0
+    assert result.measures["out_of_order"].value > 0
     assert why in result.sentence and "Cure: " in result.sentence
     every_event_once(result)
 
@@ -149,13 +149,13 @@ def test_what_goes_round_lies_in_one_partition_of_the_retry_topic() -> None:
 @pytest.mark.parametrize(("reader", "wrong"), [("newest wins", 0), ("waits for its turn", 0)])
 def test_a_reader_that_looks_at_the_numbers_ends_in_the_right_state(reader: str, wrong: int) -> None:
     result = ordering.run(broker="rabbitmq", reader=reader)
-    assert result.measures["broken"].value > 0, "they came out of order"
-    assert result.measures["wrong_at_end"].value == wrong
+    assert result.measures["out_of_order"].value > 0, "they came out of order"
+    assert result.measures["final_state_wrong"].value == wrong
 
 
 def test_a_reader_that_takes_what_comes_ends_in_a_wrong_state() -> None:
     result = ordering.run(broker="rabbitmq", consumers=1, workers=4, reader="takes what comes", orders=200)
-    assert result.measures["wrong_at_end"].value > 0
+    assert result.measures["final_state_wrong"].value > 0
 
 
 def test_an_event_without_a_key_carries_none_and_one_with_a_key_its_own() -> None:

@@ -138,12 +138,12 @@ def test_every_case_of_the_prediction_has_a_setting() -> None:
 @pytest.mark.usefixtures("brokers")
 def test_the_broker_says_what_the_prediction_says(case: str) -> None:
     found = ordering.run(broker=case.partition(",")[0].lower(), **SETTINGS[case])
-    assert (found.measures["broken"].value > 0) == (CASES[case].word == SOMETIMES), found.sentence
+    assert (found.measures["out_of_order"].value > 0) == (CASES[case].word == SOMETIMES), found.sentence
 
 
 @pytest.mark.usefixtures("brokers")
 def test_both_answers_mend_a_run_that_broke_on_a_real_broker() -> None:
     found = ordering.run(broker="rabbitmq", consumers=4, orders=50)
-    assert found.measures["broken"].value > 0
+    assert found.measures["out_of_order"].value > 0
     assert exercises.in_turn_on(exercises.reorder.answer, found)
     assert exercises.save_on(exercises.version.answer, found)

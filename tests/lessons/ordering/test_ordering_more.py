@@ -42,7 +42,7 @@ def cancel(run: Callable[[], object]) -> None:
 
 def test_partitions_added_to_a_backlog_break_orders_and_lose_nothing() -> None:
     found = partitions_added.run()
-    assert found.measures["broken"].value > 0
+    assert found.measures["out_of_order"].value > 0
     assert found.measures["lost"].value == 0
     assert "From 4 to 8 partitions" in found.sentence
     assert set(found.anomalies["kind"]) == {"reordered"}
@@ -60,7 +60,7 @@ def test_an_order_that_broke_lies_in_two_partitions() -> None:
 
 def test_the_same_backlog_without_more_partitions_is_in_order() -> None:
     found = partitions_added.run(before=4, after=4)
-    assert (found.measures["broken"].value, found.measures["lost"].value) == (0, 0)
+    assert (found.measures["out_of_order"].value, found.measures["lost"].value) == (0, 0)
     assert found.sentence == "4 partitions all the time: order held, and no event was lost."
 
 
@@ -144,12 +144,12 @@ def test_a_run_across_services_can_be_cancelled() -> None:
 def test_the_price_says_of_each_way_how_fast_it_was_and_whether_order_held() -> None:
     found = price.run(["kafka_no_key", "kafka_by_order", "rabbitmq_single"], orders=60)
     table = found.deliveries.set_index("name")
-    assert table.loc["kafka_no_key", "broken"] > 0
-    assert table.loc[["kafka_by_order", "rabbitmq_single"], "broken"].sum() == 0
+    assert table.loc["kafka_no_key", "out_of_order"] > 0
+    assert table.loc[["kafka_by_order", "rabbitmq_single"], "out_of_order"].sum() == 0
     assert (table["events_per_s"] > 0).all()
     assert table.loc["rabbitmq_single", "busiest"] == 100
     assert 25 <= table.loc["kafka_by_order", "busiest"] < 40
-    assert found.measures["kafka_no_key_broken"].value == table.loc["kafka_no_key", "broken"]
+    assert found.measures["kafka_no_key_out_of_order"].value == table.loc["kafka_no_key", "out_of_order"]
     assert order_price.draw(found).alt.count("order held") == 2
 
 
@@ -160,7 +160,7 @@ def test_a_way_that_is_not_there_is_refused_and_a_price_can_be_cancelled() -> No
 
 
 def priced(*rows: tuple[str, str, float, int]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["broker", "way", "events_per_s", "broken"])
+    table = pd.DataFrame(rows, columns=["broker", "way", "events_per_s", "out_of_order"])
     return table.assign(orders=100)
 
 
@@ -193,8 +193,8 @@ def _texts(table: pd.DataFrame) -> list[Any]:
 def test_a_series_has_a_row_for_each_setting_in_their_order() -> None:
     found = series.run({"held": {"key": "order"}, "broken": {"key": "type"}}, broker="rabbitmq", orders=40)
     assert list(found.deliveries.index) == ["held", "broken"]
-    assert found.deliveries.loc["held", "broken"] == 0 < found.deliveries.loc["broken", "broken"]
-    assert found.measures["broken"].value == found.deliveries["broken"].sum()
+    assert found.deliveries.loc["held", "out_of_order"] == 0 < found.deliveries.loc["broken", "out_of_order"]
+    assert found.measures["out_of_order"].value == found.deliveries["out_of_order"].sum()
 
 
 def test_a_setting_of_a_series_that_cannot_be_is_refused_before_the_first_runs() -> None:

@@ -1,8 +1,8 @@
 """Lesson 08, ordering. `never` predicts, `reorder` writes a buffer, `version` repairs a write. Each is a file.
 
 exercises.reorder.check(in_turn)              # in milliseconds
-exercises.in_turn_on(in_turn, broken)         # on the events of a real run: broken = ordering.run(key="none")
-exercises.save_on(save, broken)
+exercises.in_turn_on(in_turn, unordered)         # on the events of a real run: unordered = ordering.run(key="none")
+exercises.save_on(save, unordered)
 """
 
 from labkit.lessons.ordering.exercises.never_or_sometimes import never

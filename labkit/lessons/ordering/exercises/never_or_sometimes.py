@@ -19,17 +19,17 @@ class _Case:
 
 
 CASES = {
-    "Kafka, no key, 2 consumers": _Case(SOMETIMES, "an order lies in several partitions, read by different consumers"),
-    "Kafka, key = order, 4 consumers": _Case(NEVER, "an order lies in one partition, and a partition has one reader"),
-    "Kafka, key = customer, 2 consumers": _Case(NEVER, "an order has one customer, so it lies in one partition too"),
+    "Kafka, no key, 2 consumers": _Case(SOMETIMES, "an order is in several partitions, read by different consumers"),
+    "Kafka, key = order, 4 consumers": _Case(NEVER, "an order is in one partition, and a partition has one reader"),
+    "Kafka, key = customer, 2 consumers": _Case(NEVER, "an order has one customer, so it is in one partition too"),
     "Kafka, key = event type, 2 consumers": _Case(SOMETIMES, "it keeps payments in order, not one order's life"),
     "Kafka, key = order, 1 consumer, 4 workers": _Case(SOMETIMES, "behind the consumer any worker overtakes another"),
     "Kafka, key = order, two producers, nobody waits": _Case(SOMETIMES, "nobody makes the one wait for the other"),
-    "Kafka, key = order, a plain retry topic": _Case(SOMETIMES, "what goes round by the retry topic is overtaken"),
+    "Kafka, key = order, a plain retry topic": _Case(SOMETIMES, "what goes through the retry topic is overtaken"),
     "RabbitMQ, 1 queue, 2 consumers, prefetch 1": _Case(SOMETIMES, "while one works, the other takes the next"),
-    "RabbitMQ, 1 queue, 1 consumer, prefetch 10": _Case(NEVER, "one consumer takes them as they lie, one by one"),
-    "RabbitMQ, 1 queue, 1 of 4 consumers is active": _Case(NEVER, "three stand by: it is one consumer"),
-    "RabbitMQ, 4 queues by a hash of the order": _Case(NEVER, "an order lies in one queue, and that has one consumer"),
+    "RabbitMQ, 1 queue, 1 consumer, prefetch 10": _Case(NEVER, "one consumer takes them as they come, one by one"),
+    "RabbitMQ, 1 queue, 1 of 4 consumers is active": _Case(NEVER, "the other three stand by: it is one consumer"),
+    "RabbitMQ, 4 queues by a hash of the order": _Case(NEVER, "an order is in one queue, and that has one consumer"),
     "RabbitMQ, 1 classic queue, 1 consumer, nack with requeue, prefetch 10": _Case(
         SOMETIMES, "those behind it are in the consumer's hands already"
     ),
@@ -99,9 +99,9 @@ never = Exercise(
     answer=_answer,
     judge=_judge,
     hints=(
-        "For two events of one order ask twice: can they lie in two places, and can two hands work on them at once?",
-        "A place is a partition or a queue; a hand is a consumer or a worker. Whatever makes one event go back, wait "
-        "or come by another way while its successor goes on has the same effect as a second hand.",
+        "For two events of one order ask twice: can they be in two places, and can two workers work on them at once?",
+        "A place is a partition or a queue; a worker is a thread, or a consumer without any. Whatever makes an event "
+        "go back, wait or come by another way while its successor goes on has the same effect as a second worker.",
         "Never: key = order, key = customer, one consumer with no retry, the single active one, the hash by order. "
         "All others: sometimes.",
     ),

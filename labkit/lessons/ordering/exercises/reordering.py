@@ -158,7 +158,7 @@ reorder = Exercise(
     hints=(
         "Event 3 is here and 2 is not. What do you have to remember, for each order, so that you can go on later?",
         "Two things for each order: the number that is due, and the set of those that came early. Put the event into "
-        "the set first. Then look whether the one that is due lies in it, and not only once.",
+        "the set first. Then look whether the one that is due is in it, and not only once.",
         'place = kept.setdefault(order, {"due": 1, "early": set()}); add seq unless it is below due; while due is in '
         "early: take it out, handle(order, due), due += 1.",
     ),

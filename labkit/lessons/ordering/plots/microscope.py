@@ -38,7 +38,7 @@ def lanes(rows: pd.DataFrame, stamp: str = "") -> style.Picture:
     found = order.lanes(rows)
     if not found:
         raise ValueError("no event with a number was handled: there is nothing to draw")
-    broken = [lane for lane in found if lane.broken]
+    broken = [lane for lane in found if lane.out_of_order]
     shown = choose(found)
     why = _why(found, broken, rows)
     head = _title(found, broken)
@@ -63,8 +63,8 @@ def choose(found: Sequence[Lane], shown: int = SHOWN) -> list[Lane]:
         worst = lane.worst()
         return worst.gap_s if worst else 0.0
 
-    broken = sorted((lane for lane in found if lane.broken), key=gap, reverse=True)
-    whole = [lane for lane in found if not lane.broken]
+    broken = sorted((lane for lane in found if lane.out_of_order), key=gap, reverse=True)
+    whole = [lane for lane in found if not lane.out_of_order]
     good = min(len(whole), max(_IN_ORDER, shown - len(broken)) if broken else shown)
     return _spread(broken, shown - good) + _spread(whole, good)
 
@@ -89,7 +89,7 @@ def _why(found: Sequence[Lane], broken: Sequence[Lane], rows: pd.DataFrame) -> s
     one_reader = all(len({step.who for step in lane.steps}) == 1 for lane in found)
     place = "partition" if "/" in found[0].steps[0].channel else "queue"
     if one_place and one_reader:
-        return f"Every order lay in one {place}, and one consumer handled all of it."
+        return f"Every order was in one {place}, and one consumer handled all of it."
     return "No event was handled before one that has a lower number."
 
 
@@ -144,7 +144,7 @@ def _arrow(ax: Axes, xs: Sequence[float], at: int, home: int, y: float) -> None:
 
 @dataclass(frozen=True)
 class _Cell:
-    """The map's cells: how many stand in a row, and how wide one is in inches."""
+    """The map's cells: how many are in a row, and how wide one is in inches."""
 
     columns: int
     side: float
@@ -180,7 +180,7 @@ def _map(ax: Axes, found: Sequence[Lane], cell: _Cell, top: float) -> None:
     places = [
         (_RIGHT_IN + i % cell.columns * cell.side, top - (i // cell.columns + 1) * cell.side) for i in range(len(found))
     ]
-    colours = [style.BROKEN if lane.broken else _WHOLE for lane in found]
+    colours = [style.BROKEN if lane.out_of_order else _WHOLE for lane in found]
     ax.add_collection(
         PatchCollection([Rectangle(at, side, side) for at in places], facecolors=colours, edgecolors="none")
     )
@@ -188,7 +188,7 @@ def _map(ax: Axes, found: Sequence[Lane], cell: _Cell, top: float) -> None:
         bars = [
             Rectangle((x + side * 0.22, y + side * 0.42), side * 0.56, side * 0.16)
             for (x, y), lane in zip(places, found, strict=True)
-            if lane.broken
+            if lane.out_of_order
         ]
         ax.add_collection(PatchCollection(bars, facecolors=style.PAPER, edgecolors="none", zorder=2))
 

@@ -22,7 +22,7 @@ def draw(result: Result) -> style.Picture:
 
 
 def bars(table: pd.DataFrame, stamp: str = "") -> style.Picture:
-    """The same from a table: broker, way, events_per_s, broken, orders. Raises ValueError when it is empty."""
+    """The same from a table: broker, way, events_per_s, out_of_order, orders. Raises ValueError when it is empty."""
     if not len(table):
         raise ValueError("the table has no rows: there is nothing to draw")
     head = title(table)
@@ -59,14 +59,14 @@ def _bar(ax: Axes, y: float, row: Any, look: style.Look) -> None:
 
 
 def _mark(row: Any) -> style.Words:
-    if row.broken:
-        return f"× {row.broken:.0f} of {row.orders:.0f}", {"color": style.BROKEN, "weight": "bold"}
+    if row.out_of_order:
+        return f"× {row.out_of_order:.0f} of {row.orders:.0f}", {"color": style.BROKEN, "weight": "bold"}
     return "order held", {"color": style.GOOD, "weight": "bold"}
 
 
 def title(table: pd.DataFrame) -> str:
     """How fast one can be and keep order, and how slow, against the fastest that breaks it."""
-    kept, broke = table[table["broken"] == 0], table[table["broken"] > 0]
+    kept, broke = table[table["out_of_order"] == 0], table[table["out_of_order"] > 0]
     if not len(kept):
         return "None of these ways kept order"
     fast, slow = float(kept["events_per_s"].max()), float(kept["events_per_s"].min())
@@ -85,5 +85,5 @@ def _alt(head: str, table: pd.DataFrame) -> str:
 
 
 def _told(row: Any) -> str:
-    how = f"{row.broken:.0f} of {row.orders:.0f} orders out of order" if row.broken else "order held"
+    how = f"{row.out_of_order:.0f} of {row.orders:.0f} orders out of order" if row.out_of_order else "order held"
     return f"{style.LOOKS[row.broker].name}, {row.way}: {row.events_per_s:,.0f} events/s, {how}"

@@ -60,7 +60,7 @@ def _choose(lanes: Sequence[Lane], key: str | None) -> Lane:
                 f"no event of {key!r} was handled; there are {', '.join(lane.key for lane in lanes[:5])}, …"
             )
         return found
-    broken = [lane for lane in lanes if lane.broken]
+    broken = [lane for lane in lanes if lane.out_of_order]
     return max(broken, key=lambda lane: lane.worst().gap_s) if broken else lanes[0]  # type: ignore[union-attr]
 
 
