@@ -1,14 +1,13 @@
 """Lesson 08 on the real brokers: what breaks order, and what keeps it. Counts only."""
 
+import functools
 import threading
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from typing import Any
 
 import confluent_kafka as ck
 import pika
 import pytest
-from confluent_kafka.admin import AdminClient
 
 from labkit import lab
 from labkit.base import names
@@ -17,11 +16,12 @@ from labkit.brokers import kafka
 from labkit.events.event import Event
 from labkit.events.trace import ACKED, HANDLED, PUBLISHED, RECEIVED
 from labkit.lessons import ordering
+from labkit.lessons.ordering.exercises.never_or_sometimes import CASES, NEVER, SOMETIMES
 from labkit.measure import scene
 from labkit.measure.result import Result
 from labkit.measure.scene import at as scene_at
 
-pytestmark = pytest.mark.usefixtures("brokers")
+pytestmark = pytest.mark.usefixtures("nothing_left")
 
 KAFKA_FIXED: list[dict[str, Any]] = [
     {"key": "order"},
@@ -58,16 +58,30 @@ RABBITMQ_BROKEN: list[tuple[dict[str, Any], str]] = [
         "what failed",
     ),
 ]
+PREDICTED: dict[str, dict[str, Any]] = {
+    "Kafka, no key, 2 consumers": {"key": "none", "linger_ms": 0},
+    "Kafka, key = order, 4 consumers": {"key": "order", "consumers": 4},
+    "Kafka, key = customer, 2 consumers": {"key": "customer"},
+    "Kafka, key = event type, 2 consumers": {"key": "type"},
+    "Kafka, key = order, 1 consumer, 4 workers": {"key": "order", "consumers": 1, "workers": 4},
+    "Kafka, key = order, two producers, nobody waits": {"key": "order", "producers": 2},
+    "Kafka, key = order, a plain retry topic": {"key": "order", "first_try_fails": 0.1, "retry": "delayed"},
+    "RabbitMQ, 1 queue, 2 consumers, prefetch 1": {"prefetch": 1},
+    "RabbitMQ, 1 queue, 1 consumer, prefetch 10": {"consumers": 1},
+    "RabbitMQ, 1 queue, 1 of 4 consumers is active": {"consumers": 4, "single_active": True},
+    "RabbitMQ, 4 queues by a hash of the order": {"key": "order"},
+    "RabbitMQ, 1 classic queue, 1 consumer, nack with requeue, prefetch 10": {
+        "consumers": 1,
+        "first_try_fails": 0.1,
+        "retry": "requeue",
+    },
+}
 
 
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """After every test: no topic, no queue and no thread of a run."""
-    before = {thread.ident for thread in threading.enumerate()}
-    yield
-    admin = AdminClient(lab.kafka_config())
-    assert [name for name in admin.list_topics(timeout=10).topics if name.startswith("life-")] == []
-    assert [t.name for t in threading.enumerate() if t.ident not in before and not t.daemon] == []
+@functools.cache
+def found(**setting: Any) -> Result:
+    """A run with this setting: one for all tests that look at it."""
+    return ordering.run(**setting)
 
 
 def every_event_once(result: Result) -> None:
@@ -80,7 +94,7 @@ def every_event_once(result: Result) -> None:
 
 @pytest.mark.parametrize("setting", KAFKA_FIXED, ids=str)
 def test_kafka_keeps_order_where_an_order_has_one_partition_and_one_worker(setting: dict[str, Any]) -> None:
-    result = ordering.run(**setting)
+    result = found(**setting)
     assert result.measures["out_of_order"].value == 0, result.sentence
     assert result.sentence.startswith("Order held")
     every_event_once(result)
@@ -88,7 +102,7 @@ def test_kafka_keeps_order_where_an_order_has_one_partition_and_one_worker(setti
 
 @pytest.mark.parametrize(("setting", "why"), KAFKA_BROKEN, ids=str)
 def test_kafka_breaks_order_and_the_sentence_names_the_cause(setting: dict[str, Any], why: str) -> None:
-    result = ordering.run(**setting)
+    result = found(**setting)
     assert result.measures["out_of_order"].value > 0
     assert why in result.sentence and "Cure: " in result.sentence
     every_event_once(result)
@@ -96,14 +110,14 @@ def test_kafka_breaks_order_and_the_sentence_names_the_cause(setting: dict[str, 
 
 @pytest.mark.parametrize("setting", RABBITMQ_FIXED, ids=str)
 def test_rabbitmq_keeps_order_where_an_order_has_one_queue_and_one_worker(setting: dict[str, Any]) -> None:
-    result = ordering.run(broker="rabbitmq", **setting)
+    result = found(broker="rabbitmq", **setting)
     assert result.measures["out_of_order"].value == 0, result.sentence
     every_event_once(result)
 
 
 @pytest.mark.parametrize(("setting", "why"), RABBITMQ_BROKEN, ids=str)
 def test_rabbitmq_breaks_order_and_the_sentence_names_the_cause(setting: dict[str, Any], why: str) -> None:
-    result = ordering.run(broker="rabbitmq", **setting)
+    result = found(broker="rabbitmq", **setting)
     assert result.measures["out_of_order"].value > 0
     assert why in result.sentence and "Cure: " in result.sentence
     every_event_once(result)
@@ -115,7 +129,7 @@ def test_rabbitmq_breaks_order_and_the_sentence_names_the_cause(setting: dict[st
     ids=str,
 )
 def test_no_queue_has_more_out_than_its_consumers_may_hold_and_none_at_the_end(setting: dict[str, Any]) -> None:
-    result = ordering.run(broker="rabbitmq", **setting)
+    result = found(broker="rabbitmq", **setting)
     assert result.trace
     (board,) = scene.build(result.trace.rows())["boards"]
     for number in range(len(board["lanes"])):
@@ -133,14 +147,14 @@ def _out(board: dict[str, Any], t: float) -> int:
 
 
 def test_a_run_on_kafka_commits_nothing_and_says_so() -> None:
-    result = ordering.run(key="order")
+    result = found(key="order")
     assert result.trace
     assert ACKED not in {row.what for row in result.trace.rows()}
     assert scene.build(result.trace.rows())["boards"][0]["commits"] == []
 
 
 def test_what_goes_round_lies_in_one_partition_of_the_retry_topic() -> None:
-    result = ordering.run(key="order", first_try_fails=0.1, retry="delayed")
+    result = found(key="order", first_try_fails=0.1, retry="delayed")
     assert result.trace
     lanes = [lane["name"] for lane in scene.build(result.trace.rows())["boards"][0]["lanes"]]
     assert lanes == ["life.retry, partition 0", *(f"life, partition {number}" for number in range(4))]
@@ -172,6 +186,18 @@ def test_an_event_without_a_key_carries_none_and_one_with_a_key_its_own() -> Non
     finally:
         consumer.close()
         kafka.delete_topics(lab.kafka_config(), [topic])
+
+
+def test_every_case_of_the_prediction_has_a_setting() -> None:
+    assert set(PREDICTED) == set(CASES)
+    assert {case.word for case in CASES.values()} == {NEVER, SOMETIMES}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_broker_says_what_the_prediction_says(case: str) -> None:
+    broker = case.partition(",")[0].lower()
+    result = found(**PREDICTED[case]) if broker == "kafka" else found(broker=broker, **PREDICTED[case])
+    assert (result.measures["out_of_order"].value > 0) == (CASES[case].word == SOMETIMES), result.sentence
 
 
 def test_consumers_that_find_no_partition_stand_idle() -> None:

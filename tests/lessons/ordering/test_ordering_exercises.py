@@ -1,15 +1,13 @@
-"""Lesson 08's exercises: the buffer and the write on events as they came, and "never" on the real brokers."""
+"""Lesson 08's exercises: the buffer and the write on events as they came."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from labkit import lab
 from labkit.events.trace import HANDLED, Trace
 from labkit.lessons import ordering
 from labkit.lessons.ordering import exercises
-from labkit.lessons.ordering.exercises.never_or_sometimes import CASES, NEVER, SOMETIMES
 from labkit.lessons.ordering.exercises.reordering import came_in, overtaken, run_with
 from labkit.measure.result import Result
 
@@ -23,16 +21,6 @@ def a_run(*handled: tuple[str, int]) -> Result:
 
 
 MIXED = a_run(("a", 1), ("b", 2), ("a", 3), ("b", 1), ("a", 2))
-
-
-@pytest.fixture(scope="module")
-def brokers() -> Iterator[None]:
-    lab.start()
-    yield
-    lab.stop()
-
-
-# --- the reorder buffer and the version check, on a run
 
 
 def test_the_solution_puts_the_events_of_a_run_in_turn() -> None:
@@ -105,40 +93,6 @@ def test_a_result_without_a_trace_is_refused_in_words() -> None:
 def test_broken_orders_are_counted_once_each() -> None:
     assert overtaken([("a", 3), ("a", 1), ("a", 2), ("b", 1), ("b", 2)]) == {"a"}
     assert run_with(exercises.reorder.answer, [("a", 2), ("a", 1)]) == [("a", 1), ("a", 2)]
-
-
-# --- what the prediction calls "never" and "sometimes"
-
-SETTINGS: dict[str, dict[str, Any]] = {
-    "Kafka, no key, 2 consumers": {"key": "none", "linger_ms": 0},
-    "Kafka, key = order, 4 consumers": {"key": "order", "consumers": 4},
-    "Kafka, key = customer, 2 consumers": {"key": "customer"},
-    "Kafka, key = event type, 2 consumers": {"key": "type"},
-    "Kafka, key = order, 1 consumer, 4 workers": {"key": "order", "consumers": 1, "workers": 4},
-    "Kafka, key = order, two producers, nobody waits": {"key": "order", "producers": 2},
-    "Kafka, key = order, a plain retry topic": {"key": "order", "first_try_fails": 0.1, "retry": "delayed"},
-    "RabbitMQ, 1 queue, 2 consumers, prefetch 1": {"prefetch": 1},
-    "RabbitMQ, 1 queue, 1 consumer, prefetch 10": {"consumers": 1},
-    "RabbitMQ, 1 queue, 1 of 4 consumers is active": {"consumers": 4, "single_active": True},
-    "RabbitMQ, 4 queues by a hash of the order": {"key": "order"},
-    "RabbitMQ, 1 classic queue, 1 consumer, nack with requeue, prefetch 10": {
-        "consumers": 1,
-        "first_try_fails": 0.1,
-        "retry": "requeue",
-    },
-}
-
-
-def test_every_case_of_the_prediction_has_a_setting() -> None:
-    assert set(SETTINGS) == set(CASES)
-    assert {case.word for case in CASES.values()} == {NEVER, SOMETIMES}
-
-
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.usefixtures("brokers")
-def test_the_broker_says_what_the_prediction_says(case: str) -> None:
-    found = ordering.run(broker=case.partition(",")[0].lower(), **SETTINGS[case])
-    assert (found.measures["out_of_order"].value > 0) == (CASES[case].word == SOMETIMES), found.sentence
 
 
 @pytest.mark.usefixtures("brokers")

@@ -29,9 +29,14 @@ def test_a_broker_killed_in_the_middle_of_a_run_is_an_error_with_a_cure(
     broker: str, run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with alone(broker, tmp_path, monkeypatch) as kill:
-        monkeypatch.setenv("LABKIT_PATIENCE", "0.3")  # it will not come back
+
+        def kill_in_the_middle(done: float | None, words: str) -> None:
+            kill(done, words)
+            if done:
+                monkeypatch.setenv("LABKIT_PATIENCE", "0.1")  # it will not come back
+
         threads = threading.active_count()
-        with pytest.raises(BrokerError) as error, reporting(kill):
+        with pytest.raises(BrokerError) as error, reporting(kill_in_the_middle):
             run()
         assert error.value.cure
         assert threading.active_count() <= threads + 1
