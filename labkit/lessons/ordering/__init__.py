@@ -1,7 +1,7 @@
 """Lesson 08: what keeps order, and what breaks it? The lives of some hundred orders, on a real broker.
 
-Reading order: `load` (what the shop says), `setting` (what can be turned), `publish`, `work` and `reader` (a consumer),
-`kafka` and `rabbitmq`, `experiment` (one run), `causes` and `order_causes` (why it broke, and what would cure it); then
+Reading order: `load` (what the shop publishes), `setting` (what can be set), `work` and `reader` (a consumer),
+`publish`, `kafka` and `rabbitmq`, `experiment` (one run), `order_causes` (why it broke, and what would cure it); then
 `series`, `partitions_added`, `across` with `across_backends`, `price`; then `plots`, `panel` and `exercises`.
 
 from labkit.lessons import ordering

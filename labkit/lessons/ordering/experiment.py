@@ -5,7 +5,7 @@ from typing import Any
 from labkit import lab
 from labkit.events.trace import EFFECT, HANDLED, PUBLISHED, Trace
 from labkit.harness.settings import takes
-from labkit.lessons.ordering import causes, kafka, load, order_causes, rabbitmq
+from labkit.lessons.ordering import kafka, load, order_causes, rabbitmq
 from labkit.lessons.ordering.setting import Setting
 from labkit.lessons.ordering.work import SERVICE, Run
 from labkit.measure import anomalies, order
@@ -71,5 +71,5 @@ def _sentence(lanes: list[order.Lane], broken: list[order.Lane], rows: Any) -> s
     name, worst = max(worsts, key=lambda found: found[1].gap_s)
     return (
         f"{len(broken)} of {len(lanes)} orders were handled out of order; order {name} was {worst.sentence()}. "
-        f"Cause: {order_causes.WHY[cause]}. Cure: {causes.cure(cause)}."
+        f"Cause: {order_causes.WHY[cause]}. Cure: {order_causes.CURE[cause]}."
     )

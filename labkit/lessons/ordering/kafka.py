@@ -1,16 +1,15 @@
 """Lesson 08 on Kafka: one topic with some partitions, one group with some consumers."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from labkit.base import names
 from labkit.brokers import kafka
 from labkit.lab import Brokers
-from labkit.lessons.ordering.load import Planned
-from labkit.lessons.ordering.publish import Send, publish
-from labkit.lessons.ordering.work import SERVICE, Delivery, PublishAll, Run, Workers
+from labkit.lessons.ordering.publish import PublishAll, publisher
+from labkit.lessons.ordering.work import SERVICE, Delivery, Run, Workers
 
 RETRY_S = 0.03  # how long an event stays in the retry topic
 FETCH_WAIT_MS = 20  # a consumer need not collect: few events, and each is to come at once
@@ -64,26 +63,4 @@ def backend(brokers: Brokers, run: Run) -> Iterator[PublishAll]:
         listeners += [listener(f"{topic}.retry", name, retry, who=f"{SERVICE}#retry") for name in retry_topic]
         kafka.warm_up(config, *producers)
         kafka.wait_until_assigned(tasks, *listeners)
-        yield publisher(run, producers, topic)
-
-
-def publisher(run: Run, producers: Sequence[kafka.Producer], topic: str) -> PublishAll:
-    """What publishes with these producers, and waits until Kafka has confirmed all of it."""
-
-    def send_by(producer: kafka.Producer) -> Send:
-        def send(planned: Planned, on_confirmed: Callable[[str], None]) -> None:
-            producer.publish(planned.event, topic, planned.key(run.setting.key) or kafka.NO_KEY, on_confirmed)
-
-        return send
-
-    def publish_all(plan: Sequence[Planned]) -> None:
-        def poll() -> None:
-            run.report()
-            for producer in producers:
-                producer.poll()
-
-        publish(plan, [send_by(producer) for producer in producers], poll, run.tasks.done, run.setting.wait_for_ack)
-        for producer in producers if not run.tasks.error else ():
-            producer.flush()
-
-    return publish_all
+        yield publisher(run, producers, topic, kafka.NO_KEY, [one.poll for one in producers])

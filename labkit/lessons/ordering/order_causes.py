@@ -1,4 +1,4 @@
-"""Why orders were handled out of order, as far as the rows of the trace tell."""
+"""Why orders were handled out of order, as far as the rows of the trace tell, and the setting that would cure it."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +18,14 @@ WHY = {
     WORKERS: "several workers share a consumer: while one is busy, the other overtakes",
     RETRIED: "what failed came again later, and the events behind it did not wait",
     WRITTEN: "two producers wrote one order: it is in the log the wrong way round",
+}
+CURE = {
+    PARTITIONS: 'key="order"',
+    QUEUES: 'key="order"',
+    COPIES: 'key="order" (queues behind a hash), single_active=True, or one consumer',
+    WORKERS: 'dispatch="by key"',
+    RETRIED: 'retry="in place", or retry="parked": what is behind waits too',
+    WRITTEN: "wait_for_ack=True: the next event leaves when the one before it is confirmed",
 }
 
 

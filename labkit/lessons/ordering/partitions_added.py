@@ -24,8 +24,9 @@ from labkit.events.trace import Trace
 from labkit.harness.kinds import OneOf, Seed, Whole
 from labkit.harness.settings import experiment
 from labkit.lessons.ordering.experiment import result
-from labkit.lessons.ordering.kafka import FETCH_WAIT_MS, publisher
+from labkit.lessons.ordering.kafka import FETCH_WAIT_MS
 from labkit.lessons.ordering.load import Orders, plan
+from labkit.lessons.ordering.publish import publisher
 from labkit.lessons.ordering.setting import Setting
 from labkit.lessons.ordering.work import SERVICE, Delivery, Run
 from labkit.measure.result import Measure, Result
@@ -71,10 +72,10 @@ def run(
         kafka.warm_up(config, old, new)
         if read == "live":
             reader.listen(before)
-        publisher(state, [old], topic)(first)
+        publisher(state, [old], topic, kafka.NO_KEY, [old.poll])(first)
         if after > before:
             _add_partitions(state, config, topic, after)
-        publisher(state, [new], topic)(second)
+        publisher(state, [new], topic, kafka.NO_KEY, [new.poll])(second)
         if read == "later":
             reader.listen(after)
         reader.read_to_the_end(new)

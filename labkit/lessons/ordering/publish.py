@@ -3,10 +3,48 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
 
+from labkit.events.event import Event
 from labkit.lessons.ordering.load import Planned
+from labkit.lessons.ordering.work import Run
 
 Send = Callable[[Planned, Callable[[str], None]], None]
+PublishAll = Callable[[Sequence[Planned]], None]
+
+
+class Producer(Protocol):
+    """What a run needs of a broker's client. The key of `publish` is RabbitMQ's routing key."""
+
+    def publish(self, event: Event, to: str, key: str, on_confirmed: Callable[[str], None], /) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+def publisher(
+    run: Run, producers: Sequence[Producer], to: str, no_key: str, polls: Sequence[Callable[[], object]] = ()
+) -> PublishAll:
+    """What publishes events to the topic or exchange `to`, and waits until the broker has confirmed all of them.
+
+    polls: what lets confirmations come in, for a client that does not do so by itself.
+    """
+    setting, done = run.setting, run.tasks.done
+
+    def send(producer: Producer, planned: Planned, on_confirmed: Callable[[str], None]) -> None:
+        producer.publish(planned.event, to, planned.key(setting.key) or no_key, on_confirmed)
+
+    def poll_all() -> None:
+        run.report()
+        for poll in polls:
+            poll()
+
+    def publish_all(plan: Sequence[Planned]) -> None:
+        publish(plan, [partial(send, one) for one in producers], poll_all, done, setting.wait_for_ack)
+        for producer in producers if not run.tasks.error else ():
+            producer.flush()
+
+    return publish_all
 
 
 def publish(

@@ -8,10 +8,9 @@ from typing import Any
 from labkit.base import names
 from labkit.brokers import rabbitmq
 from labkit.lab import Brokers
-from labkit.lessons.ordering.load import Planned
-from labkit.lessons.ordering.publish import Send, publish
+from labkit.lessons.ordering.publish import PublishAll, publisher
 from labkit.lessons.ordering.setting import Setting
-from labkit.lessons.ordering.work import SERVICE, Delivery, PublishAll, Run, Workers
+from labkit.lessons.ordering.work import SERVICE, Delivery, Run, Workers
 
 RETRY_MS = 30  # how long an event stays in the retry queue
 
@@ -59,7 +58,7 @@ def backend(brokers: Brokers, run: Run) -> Iterator[PublishAll]:
         shares = [queues if len(queues) == 1 else queues[i :: setting.consumers] for i in range(setting.consumers)]
         listeners = [listen(f"{SERVICE}#{number}", mine) for number, mine in enumerate(shares, 1) if mine]
         rabbitmq.wait_until_ready(tasks, *listeners)
-        yield _publisher(run, publishers, exchange)
+        yield publisher(run, publishers, exchange, "no-key")
 
 
 def _arguments(setting: Setting, exchange: str) -> dict[str, Any]:
@@ -73,21 +72,3 @@ def _arguments(setting: Setting, exchange: str) -> dict[str, Any]:
     if setting.takes_detours:
         found["x_dead_letter_exchange"] = f"{exchange}.later"
     return found
-
-
-def _publisher(run: Run, publishers: Sequence[rabbitmq.Publisher], exchange: str) -> PublishAll:
-    """What publishes with these publishers, and waits until RabbitMQ has confirmed all of it."""
-
-    def send_by(publisher: rabbitmq.Publisher) -> Send:
-        def send(planned: Planned, on_confirmed: Callable[[str], None]) -> None:
-            publisher.publish(planned.event, exchange, planned.key(run.setting.key) or "no-key", on_confirmed)
-
-        return send
-
-    def publish_all(plan: Sequence[Planned]) -> None:
-        sends = [send_by(publisher) for publisher in publishers]
-        publish(plan, sends, run.report, run.tasks.done, run.setting.wait_for_ack)
-        for publisher in publishers if not run.tasks.error else ():
-            publisher.flush()
-
-    return publish_all

@@ -15,7 +15,6 @@ from labkit.lessons.ordering.load import Planned
 from labkit.lessons.ordering.reader import Reader
 from labkit.lessons.ordering.setting import Setting
 
-PublishAll = Callable[[Sequence[Planned]], None]
 SERVICE = "warehouse"
 IN_PLACE_S = 0.005  # before the second attempt, when the consumer keeps the event
 
