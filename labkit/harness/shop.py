@@ -60,7 +60,7 @@ class Shop:
 
     def __init__(
         self,
-        brokers: Brokers,
+        brokers: lab.Brokers,
         workers: int = 64,
         timeout_ms: int = 250,
         services: Sequence[str] = SERVICES,
@@ -146,10 +146,10 @@ class Shop:
     def _make_places(self, end: ExitStack) -> None:
         """Topics and queues, both brokers at the same time."""
         places: list[KafkaTopics | RabbitMQExchanges] = []
-        if self.brokers.kafka:
-            places.append(KafkaTopics(self.brokers.kafka, self.topic))
-        if self.brokers.rabbitmq:
-            places.append(RabbitMQExchanges(self.brokers.rabbitmq, self.topic))
+        if "kafka" in self.brokers:
+            places.append(KafkaTopics(self.brokers.kafka_config(), self.topic))
+        if "rabbitmq" in self.brokers:
+            places.append(RabbitMQExchanges(self.brokers.rabbitmq_url(), self.topic))
         for place in places:
             end.callback(place.delete)
         with ThreadPoolExecutor(2) as both:
@@ -196,8 +196,8 @@ class Shop:
             port=self._ports[name],
             folder=str(self.folder),
             topic=self.topic,
-            kafka=dict(self.brokers.kafka),
-            rabbitmq=self.brokers.rabbitmq,
+            kafka=self.brokers.kafka_config() if "kafka" in self.brokers else {},
+            rabbitmq=self.brokers.rabbitmq_url() if "rabbitmq" in self.brokers else "",
             workers=self.workers if name == "inventory" else 64,
             services={service: self.url(service) for service in REACTING} if name == "checkout" else {},
             smtp_port=self._ports["smtp"],

@@ -15,11 +15,8 @@ from labkit.base import lazy
 
 if TYPE_CHECKING:
     from labkit.lessons.coupling import broker, delay, failures, outage, table
-    from labkit.lessons.coupling.experiment import BROKERS, DEFENCES, OUTAGES, run
+    from labkit.lessons.coupling.experiment import run
 
-__all__ = ["BROKERS", "DEFENCES", "OUTAGES", "broker", "delay", "failures", "outage", "run", "table"]
+__all__ = ["broker", "delay", "failures", "outage", "run", "table"]
 
-__getattr__, __dir__ = lazy.attach(
-    __name__, "broker", "delay", "failures", "outage", "table",
-    "experiment:BROKERS", "experiment:DEFENCES", "experiment:OUTAGES", "experiment:run",
-)  # fmt: skip
+__getattr__, __dir__ = lazy.attach(__name__, "broker", "delay", "failures", "outage", "table", "experiment:run")

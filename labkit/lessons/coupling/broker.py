@@ -1,20 +1,21 @@
 """Lesson 01: the price. With events the broker is the one that must be there: it is frozen for a second."""
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 
 import psutil
 
+from labkit import lab
 from labkit.base import settings
+from labkit.base.checkpoint import checkpoint
 from labkit.chaos.processes import frozen
 from labkit.events.trace import now_ns
-from labkit.harness.progress import Progress, go_on
-from labkit.harness.shop import Brokers, Shop
+from labkit.harness.shop import Shop
 from labkit.lessons.coupling import table
 from labkit.lessons.coupling.drive import drive, sleep_to
 from labkit.measure.result import Measure, Result
 from labkit.provision import holder
+from labkit.provision.model import NAMES
 
 FREEZE_AT_S = 1.0
 
@@ -24,10 +25,7 @@ def run(
     seconds: float = 3.5,
     designs: Sequence[str] = ("http", "kafka", "rabbitmq"),
     rate: float = 25.0,
-    brokers: Brokers | None = None,
     pids: Mapping[str, Sequence[int]] | None = None,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
 ) -> Result:
     """Freeze the brokers for `freeze_s`, one second after the first order; `rate` orders a second for each design.
 
@@ -41,16 +39,16 @@ def run(
 
     def meanwhile(begin_ns: int) -> None:
         sleep_to(begin_ns, FREEZE_AT_S)
-        go_on(cancelled, progress, FREEZE_AT_S / seconds, "the brokers are frozen …")
+        checkpoint(FREEZE_AT_S / seconds, "the brokers are frozen …")
         measures["frozen_at"] = _since(begin_ns)
         with frozen([pid for some in found.values() for pid in some]):
             time.sleep(freeze_s if found else 0)
         measures["thawed_at"] = _since(begin_ns)
 
-    with Shop(brokers or Brokers.of_lab()) as shop:
+    with Shop(lab.brokers()) as shop:
         shop.warm_up(designs)
-        answers, begin_ns = drive(shop, designs, rate, n, meanwhile=meanwhile, cancelled=cancelled)
-        table.settle(shop, answers, cancelled)
+        answers, begin_ns = drive(shop, designs, rate, n, meanwhile=meanwhile)
+        table.settle(shop, answers)
         deliveries = table.checkouts(shop, answers, begin_ns)
         measures |= table.per_design(deliveries)
         provenance = shop.provenance(f"{n} orders per design, {rate:g}/s each, open loop")
@@ -87,5 +85,5 @@ def _sentence(
         parts.append(f"{table.NAMES[design]}: slowest checkout {slowest:.2f} s")
     if not found:
         return "No broker was frozen: only native brokers can be, and none here is. " + "; ".join(parts) + "."
-    who = " and ".join({"kafka": "Kafka", "rabbitmq": "RabbitMQ"}[name] for name in found)
+    who = " and ".join(NAMES[name] for name in found)
     return f"{who} stood still for {freeze_s:g} s. " + "; ".join(parts) + "."

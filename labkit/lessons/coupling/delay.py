@@ -1,12 +1,12 @@
 """Lesson 01: what happens to checkout when inventory is slow? Each design meets the same delays in the same seconds."""
 
-import threading
 from collections.abc import Sequence
 
 import pandas as pd
 
-from labkit.harness.progress import Progress, go_on
-from labkit.harness.shop import Brokers, Shop
+from labkit import lab
+from labkit.base.checkpoint import checkpoint
+from labkit.harness.shop import Shop
 from labkit.lessons.coupling import table
 from labkit.lessons.coupling.drive import drive
 from labkit.measure.load import Answer
@@ -20,26 +20,23 @@ def run(
     designs: Sequence[str] = table.DESIGNS,
     rate: float = 25.0,
     seconds: float = 2.0,
-    brokers: Brokers | None = None,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
 ) -> Result:
     """Let inventory be slow, and time checkouts: `seconds` at each delay, `rate` orders a second for each design.
 
-    designs: of `table.NAMES`. brokers: by default the lab's. Takes about (seconds + 0.6) a delay, and 3 s more.
+    designs: of `table.NAMES`. Takes about (seconds + 0.6) a delay, and 3 s more.
     deliveries: one row per checkout (see `table.checkouts`) with its delay_ms. `table.summary(
     result.deliveries, by="delay_ms")` is the table to read. measures: those of the largest delay, and the load's own
     lateness.
     """
     n = max(1, round(rate * seconds))
-    with Shop(brokers or Brokers.of_lab()) as shop:
+    with Shop(lab.brokers()) as shop:
         shop.warm_up(designs)
         points: list[tuple[float, list[Answer], int]] = []
         for i, delay_ms in enumerate(delays_ms):
-            go_on(cancelled, progress, i / len(delays_ms), f"inventory {delay_ms:g} ms slow …")
+            checkpoint(i / len(delays_ms), f"inventory {delay_ms:g} ms slow …")
             shop.slow(delay_ms)
-            points.append((delay_ms, *drive(shop, designs, rate, n, skip=i * n, cancelled=cancelled)))
-        table.settle(shop, [answer for _, answers, _ in points for answer in answers], cancelled)
+            points.append((delay_ms, *drive(shop, designs, rate, n, skip=i * n)))
+        table.settle(shop, [answer for _, answers, _ in points for answer in answers])
         begin_ns = points[0][2]
         frames = [table.checkouts(shop, answers, begin_ns).assign(delay_ms=delay_ms) for delay_ms, answers, _ in points]
         deliveries = pd.concat(frames, ignore_index=True)

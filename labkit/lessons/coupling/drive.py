@@ -1,12 +1,11 @@
 """Lesson 01: orders come in. What every experiment of the lesson does with an open shop."""
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 
+from labkit.base.checkpoint import checkpoint
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
-from labkit.harness.progress import go_on
 from labkit.harness.shop import Shop, placed
 from labkit.measure.load import Answer, Load, interleaved
 from labkit.shop import orders
@@ -19,12 +18,10 @@ def drive(
     n: int,
     skip: int = 0,
     meanwhile: Callable[[int], None] | None = None,
-    cancelled: threading.Event | None = None,
 ) -> tuple[list[Answer], int]:
     """Send `n` orders to each design, `rate` a second each, the designs in turn. The answers, and when it began (ns).
 
     skip: orders per design that earlier loads have used. meanwhile: called with the beginning, while orders come in.
-    Raises CancelledError once `cancelled` is set.
     """
     events = customers(n * len(designs), skip * len(designs))
     load = Load([shop.request(due_s, design, event) for due_s, design, event in interleaved(designs, events, rate)])
@@ -33,7 +30,7 @@ def drive(
         if meanwhile:
             meanwhile(load.begin_ns)
         while not load.ended(0.1):
-            go_on(cancelled)
+            checkpoint()
         return load.wait(), load.begin_ns
     finally:
         load.stop()  # also when the reader presses "interrupt"

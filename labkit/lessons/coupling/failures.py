@@ -1,15 +1,15 @@
 """Lesson 01: availability multiplies. Each service refuses some tries at random, and the seed says which."""
 
-import threading
 from collections.abc import Sequence
 from typing import cast
 
 import pandas as pd
 
+from labkit import lab
+from labkit.base.checkpoint import checkpoint
 from labkit.chaos import predict
 from labkit.chaos.faults import Fault, FaultPlan
-from labkit.harness.progress import Progress, go_on
-from labkit.harness.shop import Brokers, Shop
+from labkit.harness.shop import Shop
 from labkit.lessons.coupling import table
 from labkit.lessons.coupling.drive import drive
 from labkit.measure.load import Answer
@@ -26,9 +26,6 @@ def run(
     designs: Sequence[str] = table.DESIGNS,
     rate: float = 40.0,
     seed: int = 1,
-    brokers: Brokers | None = None,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
 ) -> Result:
     """Let each of the three services refuse tries with each probability of `rates`, `n` orders for each design.
 
@@ -37,18 +34,18 @@ def run(
     predicted_reserved: whether it must be taken, and reserved, by the seed. `compare(result.deliveries)` sets law,
     prediction and count side by side.
     """
-    with Shop(brokers or Brokers.of_lab(), timeout_ms=PATIENT_MS) as shop:
+    with Shop(lab.brokers(), timeout_ms=PATIENT_MS) as shop:
         shop.warm_up(designs)
         points: list[tuple[float, list[Answer]]] = []
         begin_ns = 0
         for i, refuse in enumerate(rates):
-            go_on(cancelled, progress, i / len(rates), f"each service refuses {refuse:.0%} …")
+            checkpoint(i / len(rates), f"each service refuses {refuse:.0%} …")
             for service in REACTING:
                 shop.faults(service, _plan(refuse, seed))
-            answers, began_ns = drive(shop, designs, rate, n, skip=i * n, cancelled=cancelled)
+            answers, began_ns = drive(shop, designs, rate, n, skip=i * n)
             points.append((refuse, answers))
             begin_ns = begin_ns or began_ns
-            table.settle(shop, answers, cancelled)  # a try that is made later would meet the next probability
+            table.settle(shop, answers)  # a try that is made later would meet the next probability
         frames = [
             _with_prediction(table.checkouts(shop, answers, begin_ns), refuse, _plan(refuse, seed))
             for refuse, answers in points

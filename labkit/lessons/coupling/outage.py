@@ -3,15 +3,15 @@
 Inventory has one worker, for whom an order is 20 ms of work: 50 orders a second for each design, twice what comes.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
 
+from labkit import lab
+from labkit.base.checkpoint import checkpoint
 from labkit.events.trace import now_ns
-from labkit.harness.progress import Progress, go_on
-from labkit.harness.shop import Brokers, Shop
+from labkit.harness.shop import Shop
 from labkit.lessons.coupling import table
 from labkit.lessons.coupling.drive import drive, sleep_to
 from labkit.lessons.coupling.wrong import doubles_and_losses
@@ -30,9 +30,6 @@ def run(
     workers: int = 1,
     designs: Sequence[str] = ALL,
     rate: float = 25.0,
-    brokers: Brokers | None = None,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
 ) -> Result:
     """Send `rate` orders a second to each design for `seconds`, while inventory is killed and frozen.
 
@@ -43,12 +40,10 @@ def run(
     `table.backlog(result.deliveries, "kafka")`: how many events were waiting.
     """
     n = max(1, round(rate * seconds))
-    with Shop(brokers or Brokers.of_lab(), workers=workers) as shop:
+    with Shop(lab.brokers(), workers=workers) as shop:
         shop.warm_up(designs)
         shop.slow(work_ms)
-        deliveries, moments = orders_meanwhile(
-            shop, designs, rate, n, steps(shop, kill_s, freeze_s), progress, cancelled
-        )
+        deliveries, moments = orders_meanwhile(shop, designs, rate, n, steps(shop, kill_s, freeze_s))
         trace = shop.trace()
         provenance = shop.provenance(
             f"{n} orders per design, {rate:g}/s each, the same outage for all",
@@ -88,8 +83,6 @@ def orders_meanwhile(
     rate: float,
     n: int,
     trouble: Sequence[Step],
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Send `n` orders to each design, do the steps at their times, wait until all is handled.
 
@@ -99,15 +92,15 @@ def orders_meanwhile(
 
     def meanwhile(begin_ns: int) -> None:
         for step in trouble:
-            go_on(cancelled, progress, step.at_s * rate / n, step.words)
+            checkpoint(step.at_s * rate / n, step.words)
             sleep_to(begin_ns, step.at_s)
             step.act()
             moments[step.name] = round((now_ns() - begin_ns) / 1e9, 3)
-        go_on(cancelled, progress, None, "orders come in …")
+        checkpoint(None, "orders come in …")
 
-    answers, begin_ns = drive(shop, designs, rate, n, meanwhile=meanwhile, cancelled=cancelled)
-    go_on(cancelled, progress, 1, "waiting until all is handled …")
-    table.settle(shop, answers, cancelled)
+    answers, begin_ns = drive(shop, designs, rate, n, meanwhile=meanwhile)
+    checkpoint(1, "waiting until all is handled …")
+    table.settle(shop, answers)
     return table.checkouts(shop, answers, begin_ns), moments
 
 

@@ -1,14 +1,12 @@
 """Lesson 01: one row per checkout: what the customer got, and what the shop really did. And what is read from that."""
 
 import sqlite3
-import threading
 from collections.abc import Sequence
 
 import pandas as pd
 
 from labkit.events import trace as words
 from labkit.events.trace import Trace
-from labkit.harness.progress import go_on
 from labkit.harness.shop import Shop
 from labkit.measure import latency
 from labkit.measure.load import Answer
@@ -94,18 +92,14 @@ def _read(shop: Shop, service: str, table: str) -> pd.DataFrame:
         store.close()
 
 
-def settle(
-    shop: Shop, answers: Sequence[Answer], cancelled: threading.Event | None = None, within_s: float = 30
-) -> None:
+def settle(shop: Shop, answers: Sequence[Answer], within_s: float = 30) -> None:
     """Wait until nothing is in work, and every order that was taken as an event is handled by all services, or dead.
 
-    Raises NotInTimeError with the services' last log lines; ServiceError when a service has died; CancelledError once
-    `cancelled` is set.
+    Raises NotInTimeError with the services' last log lines; ServiceError when a service has died.
     """
     taken = {answer.key for answer in answers if answer.ok and answer.design in EVENTS}
 
     def settled() -> bool:
-        go_on(cancelled)
         if not shop.idle():
             return False
         missing = {

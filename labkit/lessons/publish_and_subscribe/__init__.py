@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 from labkit.base import lazy
 
 if TYPE_CHECKING:
-    from labkit.lessons.publish_and_subscribe.experiment import BROKERS, WHO, Flow, run
+    from labkit.lessons.publish_and_subscribe.experiment import NOBODY, Flow, run
 
-__all__ = ["BROKERS", "WHO", "Flow", "run"]
+__all__ = ["NOBODY", "Flow", "run"]
 
-__getattr__, __dir__ = lazy.attach(
-    __name__, "experiment:BROKERS", "experiment:WHO", "experiment:Flow", "experiment:run"
-)
+__getattr__, __dir__ = lazy.attach(__name__, "experiment:NOBODY", "experiment:Flow", "experiment:run")

@@ -5,18 +5,18 @@ Broadcast: each copy has a queue, or a group, of its own. To one: both copies re
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import Annotated, Any
 
 import pandas as pd
-import pika
 
+from labkit import lab
 from labkit.base import names
-from labkit.base.errors import NotInTimeError
 from labkit.base.wait import until
 from labkit.brokers import kafka, rabbitmq
-from labkit.brokers.rabbitmq import topology
 from labkit.events.event import Event
 from labkit.events.trace import now_ns
-from labkit.harness.shop import Brokers
+from labkit.harness.kinds import Whole
+from labkit.harness.settings import experiment
 from labkit.measure.result import Measure, Result
 from labkit.shop import orders, store
 from labkit.shop.inventory import Inventory
@@ -29,21 +29,20 @@ Done = list[tuple[str, str]]
 """(order, copy) of every reservation."""
 
 
-def run(n: int = 12, brokers: Brokers | None = None) -> Result:
+@experiment
+def run(n: Annotated[int, Whole(1, 5000)] = 12) -> Result:
     """Send `n` commands ReserveStock on each broker, both ways, to two copies of inventory.
 
     deliveries: one row per broker, way and order: reservations, copies (who reserved). measures: for each broker and
     way, `kafka_broadcast_reservations`, and `kafka_broadcast_twice`, the orders that were reserved twice.
-    Raises NotInTimeError when a broker does not give out what it has, ValueError without both brokers.
+    Raises NotInTimeError when a broker does not give out what it has, UnknownBrokerError when one is not there.
     """
-    used = brokers or Brokers.of_lab()
-    if not (used.kafka and used.rabbitmq):
-        raise ValueError("this run compares both brokers; give it both")
+    brokers = lab.brokers("both")
     commands = [_command(order) for order in orders.load(n)]
     rows = []
     for broker, send in (("kafka", _kafka), ("rabbitmq", _rabbitmq)):
         for way, places in WAYS.items():
-            done = send(used, commands, places)
+            done = send(brokers, commands, places)
             for command in commands:
                 copies = [copy for order, copy in done if order == command.subject]
                 told = {"order": command.subject, "reservations": len(copies), "copies": ", ".join(sorted(copies))}
@@ -57,7 +56,7 @@ def run(n: int = 12, brokers: Brokers | None = None) -> Result:
     }
     twice = counts["twice"].groupby(level="way").sum()
     sentence = f"Broadcast, {twice[BROADCAST]} of {2 * n} orders are reserved twice; sent to one, {twice[ONE]}."
-    return Result(sentence, table, numbers, provenance={"brokers": used.stamp, "load": f"{n} commands each way"})
+    return Result(sentence, table, numbers, provenance={"brokers": brokers.stamp, "load": f"{n} commands each way"})
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -74,77 +73,55 @@ def _command(order: orders.Order) -> Event:
     return Event("ReserveStock", "/shop/checkout", order.id, {"order": order.id, "lines": lines})
 
 
-def _kafka(brokers: Brokers, commands: Sequence[Event], groups: Sequence[str]) -> Done:
+def _kafka(brokers: lab.Brokers, commands: Sequence[Event], groups: Sequence[str]) -> Done:
     """Publish to a topic of two partitions; each copy reads it as a member of its group."""
-    topic = names.fresh("commands")
-    with ExitStack() as end:
-        kafka.create_topics(brokers.kafka, {topic: 2})
-        end.callback(kafka.delete_topics, brokers.kafka, [topic, topic + kafka.DEAD_SUFFIX])
-        copies = [kafka.Consumer(brokers.kafka, f"{topic}.{group}", [topic]) for group in groups]
+    topic, config = names.fresh("commands"), brokers.kafka_config()
+    with kafka.temporary_topics(config, {topic: 2}), ExitStack() as end:
+        copies = [kafka.Consumer(config, f"{topic}.{group}", [topic]) for group in groups]
         for copy in copies:
             end.callback(copy.close)
         members, partitions = [copy.client for copy in copies], 2 * len(set(groups))
         until(lambda: kafka.all_assigned(members, partitions), 30, "every copy has partitions to read")
-        producer = kafka.Producer(brokers.kafka)
+        producer = kafka.Producer(config)
         end.callback(producer.close)
         for command in commands:
             producer.publish(command, topic)
         producer.flush()
-        reserve = _Reserving()
-        wanted = len(commands) * len(set(groups))  # each group gets every command
-        give_up_ns = now_ns() + 30 * 10**9
-        while len(reserve.done) < wanted:
-            for i, copy in enumerate(copies, 1):
-                if (received := copy.poll(0.05)) is not None:
-                    reserve(received.event, i)
-                    copy.commit(received)
-            if now_ns() > give_up_ns:
-                raise NotInTimeError("Kafka did not give out all commands.", "look at `python -m labkit logs kafka`")
-        return reserve.done
+        return _reserve(copies, kafka.Consumer.commit, len(commands) * len(set(groups)))
 
 
-def _rabbitmq(brokers: Brokers, commands: Sequence[Event], queues: Sequence[str]) -> Done:
-    """Publish to an exchange that copies into every queue bound to it; the copies of inventory take turns."""
-    parameters, exchange = pika.URLParameters(brokers.rabbitmq), names.fresh("commands")
-    places = [f"{exchange}.{queue}" for queue in queues]
-    with ExitStack() as end:
-        end.callback(rabbitmq.delete, parameters, *places, exchanges=(exchange,))
-        rabbitmq.declare_exchange(parameters, exchange, "fanout")
-        for place in places:
-            rabbitmq.declare_queue(parameters, place, exchange)
+def _rabbitmq(brokers: lab.Brokers, commands: Sequence[Event], queues: Sequence[str]) -> Done:
+    """Publish to an exchange that copies into every queue bound to it; each copy consumes from its queue."""
+    parameters, exchange = brokers.rabbitmq_parameters(), names.fresh("commands")
+    mine = [f"{exchange}.{queue}" for queue in queues]
+    with rabbitmq.temporary_queues(parameters, dict.fromkeys(mine, ("",)), exchange, "fanout"), ExitStack() as end:
+        copies = [rabbitmq.Consumer(parameters, queue, prefetch=1, provide=False) for queue in mine]
+        for copy in copies:
+            end.callback(copy.close)
+            copy.poll(0)  # subscribes
         publisher = rabbitmq.Publisher(parameters)
         end.callback(publisher.close)
         for command in commands:
             publisher.publish(command, exchange, command.subject)
         publisher.flush()
-        channel = end.enter_context(topology.channel(parameters))
-        reserve = _Reserving()
-
-        def take(copy: int) -> bool:
-            method, _, body = channel.basic_get(places[copy - 1])
-            if method is None:
-                return False
-            reserve(Event.from_bytes(body), copy)
-            channel.basic_ack(method.delivery_tag)
-            return True
-
-        _in_turn(take)
-        return reserve.done
+        return _reserve(copies, rabbitmq.Consumer.ack, len(commands) * len(set(mine)))
 
 
-def _in_turn(take: Callable[[int], bool]) -> None:
-    """Let copy 1 and copy 2 take one command each, until neither finds any."""
-    while any([take(1), take(2)]):
-        pass
+def _reserve(copies: Sequence[Any], settle: Callable[[Any, Any], object], expected: int) -> Done:
+    """Two copies of inventory over one database take one command each, in turn, until there are no more.
 
+    settle: tells the broker that it is done. Raises NotInTimeError when fewer than `expected` come.
+    """
+    inventory, done = Inventory(store.connect(":memory:"), now_ns), Done()
 
-class _Reserving:
-    """Two copies of inventory over one database."""
+    def took_none() -> bool:
+        before = len(done)
+        for name, copy in zip(COPIES, copies, strict=True):
+            if (received := copy.poll(0.05)) is not None:
+                inventory.handle(received.event)
+                done.append((received.event.subject, name))
+                settle(copy, received)
+        return before == len(done) >= expected
 
-    def __init__(self) -> None:
-        self.inventory = Inventory(store.connect(":memory:"), now_ns)
-        self.done: Done = []
-
-    def __call__(self, command: Event, copy: int) -> None:
-        self.inventory.handle(command)
-        self.done.append((command.subject, COPIES[copy - 1]))
+    until(took_none, 30, "every command is handled", every_s=0)
+    return done

@@ -4,56 +4,56 @@ The lesson's other experiments: `latecomers`, `commands`. `table` counts.
 """
 
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Annotated
 
 import pandas as pd
 
+from labkit import lab
+from labkit.base.checkpoint import checkpoint
 from labkit.chaos.faults import Fault, FaultPlan
 from labkit.events.trace import now_ns
-from labkit.harness.progress import Progress, go_on
-from labkit.harness.shop import Brokers, Shop
+from labkit.harness.kinds import BrokerOrBoth, Number, OneOf
+from labkit.harness.settings import experiment
+from labkit.harness.shop import Shop
 from labkit.lessons.publish_and_subscribe import table
 from labkit.measure import anomalies
 from labkit.measure.result import Measure, Result
+from labkit.provision.model import NAMES
 from labkit.shop.config import REACTING, SUBSCRIBERS
 
 NOBODY = "nobody"
-WHO = (NOBODY, *REACTING)
-BROKERS = ("both", "kafka", "rabbitmq")
+Who = Annotated[str, OneOf((NOBODY, *REACTING))]
 _LONG = 10_000  # orders; more than flow while a service starts
 RAISES = FaultPlan(before_handle=Fault(refuse=1))
 
 
+@experiment
 def run(
-    slow: str = NOBODY,
-    delay_ms: float = 200.0,
-    raises: str = NOBODY,
-    fraud_joins: float = 1.5,
-    broker: str = "both",
-    rate: float = 20.0,
-    seconds: float = 4.0,
-    brokers: Brokers | None = None,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
+    slow: Who = NOBODY,
+    delay_ms: Annotated[float, Number(0, 10_000, control=(0, 500, 50))] = 200.0,
+    raises: Who = NOBODY,
+    fraud_joins: Annotated[float, Number(0, 600, control=(0.0, 2.0, 0.5))] = 1.5,
+    broker: BrokerOrBoth = "both",
+    rate: Annotated[float, Number(1, 200, control=False)] = 20.0,
+    seconds: Annotated[float, Number(0.1, 600, control=False)] = 4.0,
 ) -> Result:
     """One publisher, `rate` orders a second on each broker; inventory, notification and analytics react.
 
     slow: this subscriber takes `delay_ms` for an order, one at a time, in the third quarter of `seconds`. raises:
     this one raises whatever it is handed. fraud_joins: fraud is started after so many seconds of orders, 0 for never.
-    broker: one of BROKERS. Orders flow until fraud has been there for a quarter of `seconds`, or longer.
+    Orders flow until fraud has been there for a quarter of `seconds`, or longer.
     Takes about seconds + 4. deliveries: one row per order and subscriber (`table.deliveries`).
-    measures: moments in seconds, and per subscriber and broker. Raises ValueError for a word that is none of these,
-    NotInTimeError when the brokers do not come to an end.
+    measures: moments in seconds, and per subscriber and broker. Raises SettingError, NotInTimeError when the brokers
+    do not come to an end.
+
+    Built in: notebooks/02_publish_and_subscribe.ipynb, with one subscriber.
     """
-    for name, value, known in (("slow", slow, WHO), ("raises", raises, WHO), ("broker", broker, BROKERS)):
-        if value not in known:
-            raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
-    go_on(cancelled, progress, 0, "the shop opens …")
+    checkpoint(0, "the shop opens …")
     services = ("storefront", *REACTING, "mailbox")
-    with Shop(brokers or Brokers.of_lab(broker), services=services, rate=rate) as shop:
-        flow = Flow(shop, rate, seconds, progress, cancelled)
+    with Shop(lab.brokers(broker), services=services, rate=rate) as shop:
+        flow = Flow(shop, rate, seconds)
         if raises != NOBODY:
             shop.faults(raises, RAISES)
         flow.begin()
@@ -77,19 +77,11 @@ def run(
 class Flow:
     """Orders flow through an open shop, and meanwhile things happen. Moments are in seconds from the first order."""
 
-    def __init__(
-        self,
-        shop: Shop,
-        rate: float,
-        seconds: float,
-        progress: Progress | None = None,
-        cancelled: threading.Event | None = None,
-    ) -> None:
+    def __init__(self, shop: Shop, rate: float, seconds: float) -> None:
         self.shop, self.rate, self.seconds = shop, rate, seconds
         self.moments: dict[str, Measure] = {}
         self.seen: list[dict[str, object]] = []
         self.begin_ns = 0
-        self._progress, self._cancelled = progress, cancelled
         self._upto = 0
 
     def begin(self) -> None:
@@ -150,7 +142,7 @@ class Flow:
             return all(lying[str(broker)] == n for broker, n in given_up.items())
 
         self.shop.until(all_there, 30, f"what {who} gave up lies with the dead letters")
-        return {f"{who}_{broker}_dead_letters": Measure(lying[broker], "orders") for broker in self._brokers()}
+        return {f"{who}_{broker}_dead_letters": Measure(lying[broker], "orders") for broker in self.shop.brokers.names}
 
     def now_s(self) -> float:
         return (now_ns() - self.begin_ns) / 1e9
@@ -158,14 +150,14 @@ class Flow:
     def published(self) -> int:
         """Orders that every broker has confirmed, at the least."""
         found = table.published(self.shop.trace())
-        return min(len(found[broker]) for broker in self._brokers())
+        return min(len(found[broker]) for broker in self.shop.brokers.names)
 
     def until(self, orders: float, words: str) -> None:
         """Wait until so many orders are published on each broker."""
 
         def flowed() -> bool:
             done = self.published()
-            go_on(self._cancelled, self._progress, min(done / max(self._upto, 1), 1), words)
+            checkpoint(min(done / max(self._upto, 1), 1), words)
             return done >= min(orders, self._upto)
 
         self.shop.until(flowed, 60, f"{orders:.0f} orders are published")
@@ -180,7 +172,6 @@ class Flow:
         self.shop.ask("storefront", "PUT", "/flow", str(upto).encode())
 
     def _settled(self) -> bool:
-        go_on(self._cancelled)
         if not self.shop.idle():
             return False
         trace = self.shop.trace()
@@ -189,25 +180,20 @@ class Flow:
             table.Place(broker, order, name) in ended
             for name in SUBSCRIBERS
             if name in self.shop.processes
-            for broker in self._brokers()
+            for broker in self.shop.brokers.names
             # What RabbitMQ had before fraud came is not fraud's; the last order is, and it is the last to be handled.
             for order in (sent[broker] if name != "fraud" or broker == "kafka" else sent[broker][-1:])
         )
 
     def _ended(self, orders: Mapping[str, str], who: str) -> bool:
-        go_on(self._cancelled)
         ended = table.ended(self.shop.trace())
         return all(table.Place(broker, order, who) in ended for broker, order in orders.items())
-
-    def _brokers(self) -> list[str]:
-        here = {"kafka": self.shop.brokers.kafka, "rabbitmq": self.shop.brokers.rabbitmq}
-        return [broker for broker, address in here.items() if address]
 
     def _mark(self, name: str) -> None:
         self.moments[name] = Measure(round(self.now_s(), 3), "s")
 
     def _words(self, words: str) -> None:
-        go_on(self._cancelled, self._progress, min(self.published() / max(self._upto, 1), 1), words)
+        checkpoint(min(self.published() / max(self._upto, 1), 1), words)
 
 
 def count(rows: pd.DataFrame) -> Mapping[str, Measure]:
@@ -230,7 +216,7 @@ def tell(rows: pd.DataFrame, raises: str = NOBODY) -> str:
         mine = counts.xs(who, level="who")
         each = " and ".join(f"{int(line['effects'])} of {int(line['published'])}" for _, line in mine.iterrows())
         parts.append(f"{who} {each}")
-    names = " and ".join({"kafka": "Kafka", "rabbitmq": "RabbitMQ"}[broker] for broker in dict.fromkeys(rows["broker"]))
+    names = " and ".join(NAMES[broker] for broker in dict.fromkeys(rows["broker"]))
     dead = int(counts["dead"].sum())
     end = f" {raises.capitalize()} raised; {dead} orders lie with the dead letters." if dead else ""
     return f"Orders done, on {names}: {', '.join(parts)}.{end}"

@@ -4,20 +4,21 @@ Three subscribers. Inventory was there before, and is down while the orders come
 here; on Kafka, fraud asks for the earliest event, and analytics only for what is new (`auto.offset.reset`).
 """
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import pandas as pd
-import pika
 
+from labkit import lab
+from labkit.base.checkpoint import checkpoint
 from labkit.brokers import kafka, rabbitmq
 from labkit.events import trace as words
 from labkit.events.event import Event
-from labkit.harness.progress import Progress, go_on
-from labkit.harness.shop import Brokers, Shop, placed
+from labkit.harness.kinds import Number, Whole
+from labkit.harness.settings import experiment
+from labkit.harness.shop import Shop, placed
 from labkit.lessons.publish_and_subscribe import table
 from labkit.measure.result import Measure, Result
 from labkit.shop import orders
@@ -41,33 +42,26 @@ LATE = (
 )
 
 
-def run(
-    n: int = 20,
-    rate: float = 50.0,
-    brokers: Brokers | None = None,
-    progress: Progress | None = None,
-    cancelled: threading.Event | None = None,
-) -> Result:
+@experiment
+def run(n: Annotated[int, Whole(1, 1000)] = 20, rate: Annotated[float, Number(1, 200)] = 50.0) -> Result:
     """Publish `n` orders on each broker while nobody reads, end the publisher, and only then start the subscribers.
 
     Takes about 5 s. deliveries: one row per subscriber: who, was, and for each broker how many of the `n` it got.
-    measures: `fraud_kafka_got` and so on. Raises ValueError without both brokers.
+    measures: `fraud_kafka_got` and so on. Raises UnknownBrokerError when the lab does not have both brokers.
     """
-    used = brokers or Brokers.of_lab()
-    if not (used.kafka and used.rabbitmq):
-        raise ValueError("this run compares both brokers; give it both")
-    go_on(cancelled, progress, 0, "inventory subscribes …")
-    with Shop(used, services=("storefront", "inventory"), rate=rate) as shop:
+    brokers = lab.brokers("both")
+    checkpoint(0, "inventory subscribes …")
+    with Shop(brokers, services=("storefront", "inventory"), rate=rate) as shop:
         _publish(shop, FIRST, words.ACKED)
         shop.leave("inventory")
-        go_on(cancelled, progress, 0.3, "orders come, and nobody is there …")
+        checkpoint(0.3, "orders come, and nobody is there …")
         _publish(shop, FIRST + n, words.CONFIRMED)
         shop.leave("storefront")
-        go_on(cancelled, progress, 0.5, "the publisher has ended; subscribers start …")
+        checkpoint(0.5, "the publisher has ended; subscribers start …")
         with ThreadPoolExecutor(len(LATE)) as all_at_once:
             list(all_at_once.map(lambda late: shop.join(late.who, late.reset), LATE))
-        go_on(cancelled, progress, 0.8, "waiting until all is read …")
-        _news(shop, cancelled)
+        checkpoint(0.8, "waiting until all is read …")
+        _news(shop)
         rows = _count(shop, n)
         about = shop.provenance(f"{n} orders per broker, published while nobody read")
     numbers = {
@@ -89,20 +83,19 @@ def _publish(shop: Shop, upto: int, what: str) -> None:
     shop.until(done, 30, f"{upto} orders are {what} on each broker")
 
 
-def _news(shop: Shop, cancelled: threading.Event | None) -> None:
+def _news(shop: Shop) -> None:
     """Publish one more order, and again one more, until everybody has handled one of them on each broker.
 
     Both brokers keep the order of one publisher's events, so whoever has these has had all that was there for them.
     """
     with ExitStack() as end:
-        producer = kafka.Producer(shop.brokers.kafka)
+        producer = kafka.Producer(shop.brokers.kafka_config())
         end.callback(producer.close)
-        publisher = rabbitmq.Publisher(pika.URLParameters(shop.brokers.rabbitmq))
+        publisher = rabbitmq.Publisher(shop.brokers.rabbitmq_parameters())
         end.callback(publisher.close)
         coming = _more_orders()
 
         def all_have_some() -> bool:
-            go_on(cancelled)
             event = next(coming)
             producer.publish(event, shop.topic)
             producer.flush()

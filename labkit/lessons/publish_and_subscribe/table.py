@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import pandas as pd
-import pika
 
 from labkit.base.settings import course_root
 from labkit.brokers import kafka, rabbitmq
@@ -89,11 +88,11 @@ def effects(shop: Shop) -> dict[Place, list[str]]:
 def lying(shop: Shop, service: str) -> dict[str, int]:
     """Broker -> how many different events of this service lie there with the dead letters, as the broker says."""
     mine, found = queue_name(shop.topic, service), dict.fromkeys(BROKERS, 0)
-    if shop.brokers.kafka:
-        on_kafka = kafka.dead_letters.read(shop.brokers.kafka, shop.topic)
+    if "kafka" in shop.brokers:
+        on_kafka = kafka.dead_letters.read(shop.brokers.kafka_config(), shop.topic)
         found["kafka"] = len({letter.raw for letter in on_kafka if letter.group == mine})
-    if shop.brokers.rabbitmq:
-        on_rabbitmq = rabbitmq.dead_letters.read(pika.URLParameters(shop.brokers.rabbitmq), shop.topic)
+    if "rabbitmq" in shop.brokers:
+        on_rabbitmq = rabbitmq.dead_letters.read(shop.brokers.rabbitmq_parameters(), shop.topic)
         found["rabbitmq"] = len({letter.raw for letter in on_rabbitmq if letter.queue == mine})
     return found
 

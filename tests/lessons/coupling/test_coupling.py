@@ -1,53 +1,36 @@
 """The shop as real processes on real brokers, in short. Counts only: how long things take is for the lesson to see."""
 
-import asyncio
-import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import pika
-import psutil
 import pytest
 from confluent_kafka import Producer
+from shop_processes import shop_processes
 
 from labkit import lab
-from labkit.base import ports, settings, wait
-from labkit.base.errors import NotInTimeError
+from labkit.base import ports, wait
+from labkit.base.checkpoint import reporting
+from labkit.base.errors import NotInTimeError, SettingError
 from labkit.brokers import kafka, rabbitmq
 from labkit.chaos.faults import Fault, FaultPlan
 from labkit.chaos.processes import PortTakenError, ServiceError
+from labkit.chaos.wire import Wire
 from labkit.events.event import Event
 from labkit.harness import shop as harness_shop
-from labkit.harness.shop import Brokers, Shop
+from labkit.harness.shop import Shop
 from labkit.lessons import coupling
 from labkit.lessons.coupling import table
 from labkit.lessons.coupling.drive import customers, drive
+from labkit.provision.model import Running
 from labkit.shop.config import queue_name
 
-pytestmark = pytest.mark.usefixtures("brokers")
-
-
-@pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """After every test, whatever it did: no process of a shop, and no file."""
-    yield
-    assert [process.cmdline() for process in _shop_processes()] == []
-    work = settings.read().home / "work"
-    assert not work.exists() or list(work.iterdir()) == []
-
-
-def _shop_processes() -> list[psutil.Process]:
-    found = []
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if any("labkit.shop.serve" in word for word in process.cmdline()):
-                found.append(process)
-    return found
+pytestmark = pytest.mark.usefixtures("brokers", "nothing_left")
 
 
 def of(frame: pd.DataFrame, **values: Any) -> pd.DataFrame:
@@ -145,12 +128,12 @@ def test_brokers_that_are_not_ours_to_freeze_are_left_alone_and_the_sentence_say
 
 @pytest.mark.parametrize(("name", "word"), [("outage", "melted"), ("defence", "prayer"), ("broker", "pigeon")])
 def test_a_word_that_the_panels_run_does_not_know_is_refused_with_those_it_knows(name: str, word: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} is '{word}'; it must be one of"):
+    with pytest.raises(SettingError, match=f"{name} is '{word}'.*\n?.*take one of"):
         coupling.run(**{name: word})  # type: ignore[arg-type]
 
 
 def test_a_run_can_be_cancelled_while_it_waits_for_the_backlog() -> None:
-    """One worker of a second and ten orders: half a minute of waiting, which nobody has to sit through."""
+    """Every try is refused, and each event is tried ten times: seconds of waiting, which nobody has to sit through."""
     cancelled, said = threading.Event(), list[str]()
 
     def progress(done: float | None, words: str = "") -> None:
@@ -158,10 +141,8 @@ def test_a_run_can_be_cancelled_while_it_waits_for_the_backlog() -> None:
         if words.startswith("waiting until all is handled"):
             cancelled.set()
 
-    with pytest.raises(CancelledError):
-        coupling.run(
-            delay_ms=1000, workers=1, rate=10, seconds=1, defence="none", progress=progress, cancelled=cancelled
-        )
+    with pytest.raises(CancelledError), reporting(progress, cancelled):
+        coupling.run(delay_ms=0, failure_rate=1.0, rate=10, seconds=0.3, defence="none")
     assert any(words.startswith("waiting until all is handled") for words in said)
 
 
@@ -173,8 +154,8 @@ def test_a_run_says_how_far_it_is_and_can_be_cancelled_in_the_middle() -> None:
         if words == "orders come in …":
             cancelled.set()
 
-    with pytest.raises(CancelledError):
-        coupling.run(seconds=60, progress=progress, cancelled=cancelled)
+    with pytest.raises(CancelledError), reporting(progress, cancelled):
+        coupling.run(seconds=60)
     assert said[0] == "the shop opens …"
 
 
@@ -184,10 +165,10 @@ def test_a_run_says_how_far_it_is_and_can_be_cancelled_in_the_middle() -> None:
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_error_in_the_middle_of_a_load_leaves_nothing_behind(error: type[BaseException]) -> None:
     def interrupt(begin_ns: int) -> None:
-        assert _shop_processes()  # else `nothing_left` would look for nothing
+        assert shop_processes()  # else `nothing_left` would look for nothing
         raise error
 
-    with pytest.raises(error), Shop(Brokers.of_lab("rabbitmq")) as shop:
+    with pytest.raises(error), Shop(lab.brokers("rabbitmq")) as shop:
         drive(shop, ("http", "rabbitmq"), rate=20, n=40, meanwhile=interrupt)
 
 
@@ -199,7 +180,8 @@ def test_a_service_that_does_not_start_is_an_error_with_its_log(monkeypatch: pyt
         return replace(good, plan='{"before_handle": {"refuse": 7}}') if good.service == "analytics" else good
 
     monkeypatch.setattr(harness_shop, "Config", broken)
-    with pytest.raises(ServiceError, match=r"analytics(.|\n)*before_handle.refuse"), Shop(Brokers.of_lab("kafka")):
+    shop = Shop(lab.brokers("kafka"), services=("analytics",))
+    with pytest.raises(ServiceError, match=r"analytics(.|\n)*before_handle.refuse"), shop:
         pass
 
 
@@ -215,7 +197,7 @@ def test_a_port_that_another_program_has_taken_is_met_by_other_ports(monkeypatch
             return [taken, *found[1:]] if asked[0] == 1 else found
 
         monkeypatch.setattr(harness_shop, "ports", type("Ports", (), {"free": staticmethod(first_a_taken_one)}))
-        with Shop(Brokers.of_lab("rabbitmq")) as shop:
+        with Shop(lab.brokers("rabbitmq"), services=("inventory", "analytics")) as shop:
             assert shop.idle()
     assert asked[0] == 2
 
@@ -227,21 +209,21 @@ def test_ports_that_are_taken_every_time_are_an_error_that_names_one(monkeypatch
         taken = other.getsockname()[1]
         always = staticmethod(lambda count: [taken, *ports.free(count)[1:]])
         monkeypatch.setattr(harness_shop, "ports", type("Ports", (), {"free": always}))
-        with pytest.raises(PortTakenError, match=str(taken)), Shop(Brokers.of_lab("rabbitmq")):
+        with pytest.raises(PortTakenError, match=str(taken)), Shop(lab.brokers("rabbitmq"), services=("inventory",)):
             pass
 
 
 def test_a_service_that_dies_while_one_waits_is_the_error_and_not_the_time() -> None:
-    with Shop(Brokers.of_lab("rabbitmq")) as shop:
+    with Shop(lab.brokers("rabbitmq"), services=("analytics",)) as shop:
+        with pytest.raises(NotInTimeError, match="Last log lines"):
+            shop.until(lambda: False, 0.1, "never")
         shop.processes["analytics"].kill()
         with pytest.raises(ServiceError, match="analytics"):
             shop.until(lambda: False, 10, "never")
-    with Shop(Brokers.of_lab("rabbitmq")) as shop, pytest.raises(NotInTimeError, match="Last log lines"):
-        shop.until(lambda: False, 0.1, "never")
 
 
 def test_a_fault_plan_that_cannot_be_is_refused_by_the_running_service_with_the_fields_name() -> None:
-    with Shop(Brokers.of_lab("rabbitmq")) as shop:
+    with Shop(lab.brokers("rabbitmq"), services=("inventory",)) as shop:
         with pytest.raises(ServiceError, match=r"before_handle\.refuse"):
             shop.ask("inventory", "PUT", "/faults", b'{"before_handle": {"refuse": 2}}')
         with pytest.raises(ServiceError, match="workers is"):
@@ -249,7 +231,7 @@ def test_a_fault_plan_that_cannot_be_is_refused_by_the_running_service_with_the_
 
 
 def test_faults_outlive_the_restart_of_a_service() -> None:
-    with Shop(Brokers.of_lab("rabbitmq")) as shop:
+    with Shop(lab.brokers("rabbitmq")) as shop:
         shop.faults("inventory", FaultPlan(before_handle=Fault(refuse=1)))
         shop.inventory.kill()
         shop.inventory.start()
@@ -258,15 +240,15 @@ def test_faults_outlive_the_restart_of_a_service() -> None:
 
 
 def test_what_is_no_order_goes_to_the_dead_letters_byte_for_byte_and_the_next_order_is_handled() -> None:
-    brokers = Brokers.of_lab()
+    config, parameters = lab.kafka_config(), lab.rabbitmq_parameters()
     unknown = Event("OrderPlacd", "/shop/checkout", "1", {}).to_bytes()
     poison = [b"{oops", unknown]
-    with Shop(brokers) as shop:
-        producer = Producer(dict(brokers.kafka))
+    with Shop(lab.brokers()) as shop:
+        producer = Producer(config)
         for raw in poison:
             producer.produce(shop.topic, raw)
         assert producer.flush(10) == 0
-        with pika.BlockingConnection(pika.URLParameters(brokers.rabbitmq)) as connection:
+        with pika.BlockingConnection(parameters) as connection:
             for raw in poison:
                 connection.channel().basic_publish(shop.topic, "", raw)
         answers, begin_ns = drive(shop, table.EVENTS, rate=20, n=3)
@@ -274,10 +256,10 @@ def test_what_is_no_order_goes_to_the_dead_letters_byte_for_byte_and_the_next_or
         assert set(table.checkouts(shop, answers, begin_ns)["reservations"]) == {1}
 
         def on_kafka() -> list[kafka.dead_letters.DeadLetter]:
-            return kafka.dead_letters.read(brokers.kafka, shop.topic)
+            return kafka.dead_letters.read(config, shop.topic)
 
         def on_rabbitmq() -> list[rabbitmq.dead_letters.DeadLetter]:
-            return rabbitmq.dead_letters.read(pika.URLParameters(brokers.rabbitmq), shop.topic)
+            return rabbitmq.dead_letters.read(parameters, shop.topic)
 
         wait.until(lambda: len(on_kafka()) == len(on_rabbitmq()) == 6, 10, "each service has put both poisons aside")
         readers = [queue_name(shop.topic, service) for service in ("inventory", "notification", "analytics")]
@@ -301,83 +283,17 @@ def test_an_event_that_is_refused_again_and_again_ends_with_the_dead_letters_and
     assert "none got lost" in result.sentence
 
 
-class Cable:
-    """Leads connections on to another port, until it is pulled out. Stands for the network to a broker."""
-
-    def __init__(self, target: tuple[str, int]) -> None:
-        self.port = ports.free(1)[0]
-        self._target = target
-        self._loop = asyncio.new_event_loop()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._server: asyncio.Server | None = None
-        self.plug_in()
-
-    def plug_in(self) -> None:
-        self._server = self._do(asyncio.start_server(self._lead, "127.0.0.1", self.port))
-
-    def pull_out(self) -> None:
-        async def pull() -> None:
-            assert self._server
-            self._server.close()
-            for writer in self._writers:
-                writer.transport.abort()
-
-        self._do(pull())
-
-    def close(self) -> None:
-        self.pull_out()
-        self._do(self._settle())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._loop.close()
-
-    async def _settle(self) -> None:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    def _do(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-    async def _lead(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(*self._target)
-        self._writers |= {writer, far_writer}
-        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer))
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-
-@pytest.fixture
-def cable() -> Iterator[Cable]:
-    parameters = lab.rabbitmq_parameters()
-    found = Cable((parameters.host, parameters.port))
-    yield found
-    found.close()
-
-
-def test_a_broker_that_goes_away_in_the_middle_costs_checkouts_a_clear_no_and_no_order_that_was_taken(
-    cable: Cable,
-) -> None:
-    parameters = lab.rabbitmq_parameters()
-    url = Brokers.of_lab("rabbitmq").rabbitmq
-    assert f":{parameters.port}" in url
-    brokers = Brokers(rabbitmq=url.replace(f":{parameters.port}", f":{cable.port}"))
-    with Shop(brokers) as shop:
+def test_a_broker_that_goes_away_in_the_middle_costs_checkouts_a_clear_no_and_no_order_that_was_taken() -> None:
+    parameters, real = lab.rabbitmq_parameters(), lab.brokers("rabbitmq")["rabbitmq"]
+    assert f":{parameters.port}" in real.client["url"]
+    with Wire(parameters.host, parameters.port) as wire, Shop(_behind(real, parameters.port, wire)) as shop:
         shop.warm_up(("rabbitmq",))
 
         def pull_out_for_a_while(begin_ns: int) -> None:
             wait.until(_time_passed(0.4), 5, "some orders are in")
-            cable.pull_out()
+            wire.unplug()
             wait.until(_time_passed(0.6), 5, "some orders have failed")
-            cable.plug_in()
+            wire.plug_in()
 
         answers, begin_ns = drive(shop, ("rabbitmq",), rate=50, n=150, meanwhile=pull_out_for_a_while)
         failed = [answer for answer in answers if not answer.ok]
@@ -388,6 +304,11 @@ def test_a_broker_that_goes_away_in_the_middle_costs_checkouts_a_clear_no_and_no
         checkouts = table.checkouts(shop, answers, begin_ns)
         assert (checkouts[checkouts["ok"]]["reservations"] >= 1).all()
         assert "connected again" in shop.processes["checkout"].tail()
+
+
+def _behind(real: Running, port: int, wire: Wire) -> lab.Brokers:
+    """RabbitMQ, at the other end of the wire."""
+    return lab.Brokers((replace(real, client={"url": real.client["url"].replace(f":{port}", f":{wire.port}")}),))
 
 
 def _time_passed(seconds: float) -> Callable[[], bool]:
@@ -449,8 +370,3 @@ def test_a_backlog_that_the_next_outage_finds_there_is_told_in_events_and_not_in
     assert found["kafka_left_after_kill"].value == 6
     assert found["kafka_waiting_after_freeze"].value == 6
     assert found["kafka_drain_after_freeze"].value == pytest.approx(5.6 - 5.0)
-
-
-def test_brokers_that_nobody_knows_are_refused() -> None:
-    with pytest.raises(ValueError, match="'kafka', 'rabbitmq' or 'both'"):
-        Brokers.of_lab("kafak")

@@ -38,7 +38,7 @@ def test_the_dead_letters_are_counted_when_both_brokers_have_all_of_them(monkeyp
         while not fact():
             pass
 
-    shop: Any = SimpleNamespace(until=until, brokers=SimpleNamespace(kafka={"a": "b"}, rabbitmq="amqp://"))
+    shop: Any = SimpleNamespace(until=until, brokers=SimpleNamespace(names=("kafka", "rabbitmq")))
     rows = pd.DataFrame(
         [{"who": "analytics", "broker": "kafka", "order": n, "dead": True} for n in "12"]
         + [{"who": "analytics", "broker": "rabbitmq", "order": n, "dead": True} for n in "345"]
