@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,30 +24,6 @@ from labkit.shop.config import REACTING, SERVICES, SUBSCRIBERS, Config
 from labkit.shop.topology import KafkaTopics, RabbitMQExchanges
 
 TRIES = 3  # at free ports, of which another program may take one before we listen
-
-
-@dataclass(frozen=True)
-class Brokers:
-    """The brokers of a run. kafka: settings for confluent_kafka; empty: none. rabbitmq: an amqp:// URL; empty: none."""
-
-    kafka: Mapping[str, str] = field(default_factory=dict)
-    rabbitmq: str = ""
-    stamp: str = ""
-
-    @staticmethod
-    def of_lab(which: str = "both") -> "Brokers":
-        """Those of the lab that this notebook has started. which: "kafka", "rabbitmq" or "both".
-
-        Raises NotRunningError before `lab.start()`, ValueError for another word.
-        """
-        if which not in ("both", "kafka", "rabbitmq"):
-            raise ValueError(f"broker is {which!r}; it must be 'kafka', 'rabbitmq' or 'both'")
-        found = {broker.broker: broker for broker in lab.running() if which in ("both", broker.broker)}
-        return Brokers(
-            kafka=found["kafka"].client if "kafka" in found else {},
-            rabbitmq=found["rabbitmq"].client["url"] if "rabbitmq" in found else "",
-            stamp=" · ".join(broker.label for broker in found.values()),
-        )
 
 
 class Shop:
