@@ -29,6 +29,6 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         topics = AdminClient(lab.kafka_config()).list_topics(timeout=10).topics
         assert [topic for topic in topics if topic.startswith(tuple(taken))] == []
         with pika.BlockingConnection(lab.rabbitmq_parameters()) as connection:
-            for queue in (queue_name(name, service) for name in taken for service in SUBSCRIBERS):
+            for queue in (each for name in taken for each in (name, *(queue_name(name, s) for s in SUBSCRIBERS))):
                 with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="NOT_FOUND"):
                     connection.channel().queue_declare(queue, passive=True)

@@ -6,16 +6,21 @@ its broker, and each broker has a consumer of its own.
 
 import json
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import pandas as pd
-import pika
 
-from labkit.lessons.start_here.first_events_clients import PATIENCE_S, Kafka, RabbitMQ
+from labkit import lab
+from labkit.base import patience
+from labkit.base.errors import SettingError
+from labkit.base.tasks import TaskGroup
+from labkit.brokers.kafka import temporary_topics
+from labkit.brokers.rabbitmq import temporary_queues
+from labkit.harness.kinds import Number, Whole
+from labkit.harness.settings import experiment
+from labkit.lessons.start_here.first_events_clients import TIMEOUT_S, Kafka, RabbitMQ
 from labkit.measure import latency
 from labkit.measure.result import Measure, Result
 from labkit.shop.orders import Order
@@ -24,58 +29,62 @@ WARM_UP = 30  # events before the clock counts: first connections, caches and a 
 _TIMES = ["due_s", "published_s", "confirmed_s", "received_s"]
 
 
+@experiment
 def run(
-    kafka_config: Mapping[str, Any],
-    rabbitmq_parameters: pika.ConnectionParameters,
+    brokers: lab.Brokers,
     orders: Sequence[Order],
-    n: int = 500,
-    rate: float = 100.0,
-    linger_ms: float = 0.0,
-    brokers: str = "",
+    n: Annotated[int, Whole(1, 100_000)] = 500,
+    rate: Annotated[float, Number(1, 5_000)] = 100.0,
+    linger_ms: Annotated[float, Number(0, 5_000)] = 0.0,
 ) -> Result:
     """Send `n` OrderPlaced events through each broker, `rate` a second each, and time every one.
 
+    brokers: both, as `lab.brokers()` gives them.
     orders: taken in turn, from the start again when there are fewer than `n`.
     linger_ms: how long Kafka's producer waits for more events before it sends a batch.
-    brokers: who they are, for the provenance (`lab.stamp()`).
     Takes about n / rate seconds. Makes a topic and a queue of its own, and deletes them.
-    Raises BrokerError when a broker refuses an event, NotInTimeError when one does not arrive.
+    Raises SettingError, BrokerError when a broker refuses an event, NotInTimeError when one does not arrive.
+
+    Built in: notebooks/00_start_here.ipynb, with one order.
     """
-    if n < 1 or rate <= 0 or not orders:
-        raise ValueError("n, rate and the number of orders must be more than 0")
+    if not orders:
+        raise SettingError("There are no orders to send.", "give some: orders=orders.load()")
     bodies = [json.dumps(orders[i % len(orders)].placed_event()).encode() for i in range(n + WARM_UP)]
-    kafka, rabbitmq = Kafka(kafka_config, linger_ms), RabbitMQ(rabbitmq_parameters)
-    try:
-        kafka.open()
-        rabbitmq.open()
-        _drive(kafka, rabbitmq, bodies, rate)
-    finally:
-        kafka.close()
-        rabbitmq.close()
-    return _result(_table(kafka.rows + rabbitmq.rows), n, rate, linger_ms, brokers)
+    config, parameters = brokers.kafka_config(), brokers.rabbitmq_parameters()
+    kafka, rabbitmq = Kafka(config, linger_ms), RabbitMQ(parameters)
+    with (
+        temporary_topics(config, {kafka.topic: 1}),
+        temporary_queues(parameters, [rabbitmq.queue], dead_letters=False),
+    ):
+        try:
+            kafka.open()
+            rabbitmq.open()
+            _drive(kafka, rabbitmq, bodies, rate)
+        finally:
+            kafka.close()
+            rabbitmq.close()
+    return _result(_table(kafka.rows + rabbitmq.rows), n, rate, linger_ms, brokers.stamp)
 
 
 def _drive(kafka: Kafka, rabbitmq: RabbitMQ, bodies: list[bytes], rate: float) -> None:
     """Two senders and two consumers, a thread each. The first error of any of them stops all and is raised here."""
-    stop = threading.Event()
     start = time.perf_counter() + 0.1
     due = latency.due_times(len(bodies), rate)
     kafka.rows = [{"broker": "kafka", "seq": i, "due_s": start + s} for i, s in enumerate(due)]
     rabbitmq.rows = [{"broker": "rabbitmq", "seq": i, "due_s": start + s + 0.5 / rate} for i, s in enumerate(due)]
-    deadline_s = start + len(bodies) / rate + PATIENCE_S
-    work: list[Callable[[], None]] = [
-        lambda: kafka.send(bodies, stop),
-        lambda: kafka.receive(stop, deadline_s),
-        lambda: rabbitmq.send(bodies, stop),
-        lambda: rabbitmq.receive(stop, deadline_s),
-    ]
-    with ThreadPoolExecutor(len(work)) as threads:
-        try:
-            done, _ = wait([threads.submit(job) for job in work], return_when=FIRST_EXCEPTION)
-        finally:
-            stop.set()  # also when the reader presses "interrupt": no thread may outlive the cell
-    for future in done:
-        future.result()
+    seconds = len(bodies) / rate
+    deadline_s = start + seconds + patience.seconds(TIMEOUT_S)
+    rows = kafka.rows + rabbitmq.rows
+    with TaskGroup() as tasks:
+        for client in (kafka, rabbitmq):
+            tasks.start(client.receive, tasks.done, deadline_s)
+            tasks.start(client.send, bodies, tasks.done)
+        tasks.wait(
+            lambda: all("received_s" in row for row in rows),
+            10 * (seconds + TIMEOUT_S),
+            "every event has come back",
+            every_s=0.05,
+        )
 
 
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -101,7 +110,7 @@ def _result(deliveries: pd.DataFrame, n: int, rate: float, linger_ms: float, bro
         "queue": "quorum queue",
         "machine": f"one machine, {os.cpu_count()} cores",
         "load": f"{n} events on each, alternating, {rate:g}/s each",
-        "linger": f"linger.ms={linger_ms:g}" if linger_ms else "",
+        "settings": f"linger.ms={linger_ms:g}",
         "clients": "confluent-kafka and pika",
     }
     return Result(sentence, deliveries, measures, provenance={k: v for k, v in provenance.items() if v})

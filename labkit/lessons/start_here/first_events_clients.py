@@ -13,14 +13,13 @@ from contextlib import suppress
 from typing import Any
 
 import pika
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # exported without saying so
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from pika.exceptions import AMQPError
 
+from labkit.base import names, patience
 from labkit.base.errors import BrokerError, NotInTimeError
-from labkit.base.names import fresh
 
-PATIENCE_S = 10.0  # seconds a broker may take for one step, and the last event after it was due
+TIMEOUT_S = 10.0  # seconds a broker may take for one step, and the last event after it was due
 
 _log = logging.getLogger(__name__)
 Row = dict[str, Any]
@@ -36,18 +35,15 @@ class Kafka:
     def __init__(self, config: Mapping[str, Any], linger_ms: float = 0) -> None:
         self.config = {"logger": _log, **config}  # or librdkafka writes its log straight to fd 2
         self.linger_ms = linger_ms
-        self.topic, self.rows = fresh("first-events"), list[Row]()
+        self.topic, self.rows = names.fresh("first-events"), list[Row]()
         self.refused: str | None = None
-        self.admin: AdminClient | None = None
 
     def open(self) -> None:
-        admin = AdminClient(self.config)
-        try:
-            admin.create_topics([NewTopic(self.topic, 1)], request_timeout=PATIENCE_S)[self.topic].result()
-        except KafkaException as error:
-            raise BrokerError(f"Kafka made no topic: {error.args[0].str()}.", _DOCTOR) from error
-        self.admin = admin  # from here on there is something to clean up
-        mine = {"linger.ms": self.linger_ms, "acks": "all", "delivery.timeout.ms": int(PATIENCE_S * 1000)}
+        mine = {
+            "linger.ms": self.linger_ms,
+            "acks": "all",
+            "delivery.timeout.ms": int(patience.seconds(TIMEOUT_S) * 1000),
+        }
         self.producer = Producer({**self.config, **mine})
         # "assign" takes the partition at once; a group would first have to agree on who reads what.
         self.consumer = Consumer({**self.config, "group.id": self.topic, "enable.auto.commit": False})
@@ -60,7 +56,7 @@ class Kafka:
                 return
             self.rows[seq]["published_s"] = time.perf_counter()
             self.producer.produce(self.topic, body, str(seq), on_delivery=self._confirmed)
-        self.producer.flush(PATIENCE_S)
+        self.producer.flush(patience.seconds(TIMEOUT_S))
         if self.refused:
             raise BrokerError(f"Kafka did not take an event: {self.refused}.", _DOCTOR)
 
@@ -91,12 +87,8 @@ class Kafka:
                 raise _not_back("Kafka", missing, len(self.rows), trouble)
 
     def close(self) -> None:
-        if self.admin is None:
-            return
         self.producer.purge()
         self.consumer.close()
-        with suppress(KafkaException):  # a broker that is gone has been reported already
-            self.admin.delete_topics([self.topic], request_timeout=PATIENCE_S)[self.topic].result()
 
 
 class RabbitMQ:
@@ -107,7 +99,7 @@ class RabbitMQ:
 
     def __init__(self, parameters: pika.ConnectionParameters) -> None:
         self.parameters = parameters
-        self.queue, self.rows = fresh("first-events"), list[Row]()
+        self.queue, self.rows = names.fresh("first-events"), list[Row]()
         self.connections: list[pika.BlockingConnection] = []
 
     def open(self) -> None:
@@ -118,7 +110,6 @@ class RabbitMQ:
         except (AMQPError, OSError) as error:
             raise BrokerError(f"RabbitMQ does not answer: {error!r}.", _DOCTOR) from error
         self.out, self.incoming = (connection.channel() for connection in self.connections)
-        self.out.queue_declare(self.queue, durable=True, arguments={"x-queue-type": "quorum"})
         self.out.confirm_delivery()  # basic_publish now returns when RabbitMQ has the event safe
         self.incoming.basic_qos(prefetch_count=100)
 
@@ -153,11 +144,8 @@ class RabbitMQ:
             raise BrokerError(f"RabbitMQ went away: {error!r}.", _DOCTOR) from error
 
     def close(self) -> None:
-        with suppress(AMQPError):  # a broker that is gone has been reported already
-            for connection in [c for c in self.connections if c.is_open][:1]:
-                connection.channel().queue_delete(self.queue)
         for connection in self.connections:
-            with suppress(AMQPError):
+            with suppress(AMQPError):  # a broker that is gone has been reported already
                 connection.close()
 
 
@@ -178,7 +166,8 @@ def _received(row: Row, body: bytes, now: float) -> None:
 
 
 def _not_back(broker: str, missing: int, total: int, trouble: str = "") -> NotInTimeError:
+    within = f"within {patience.seconds(TIMEOUT_S):g} s of the last"
     return NotInTimeError(
-        f"{missing} of {total} events did not come back from {broker} within {PATIENCE_S:g} s of the last{trouble}.",
+        f"{missing} of {total} events did not come back from {broker} {within}{trouble}.",
         "look at `python -m labkit status`; a very busy machine may need a lower rate",
     )
