@@ -60,7 +60,7 @@ def run(
         provenance = shop.provenance(f"{n} orders per design, {rate:g}/s each, open loop")
     numbers = outages.count(deliveries, moments) | table.per_design(deliveries)
     return Result(
-        outages.tell(deliveries, numbers),
+        outages.summarize(deliveries, numbers),
         deliveries,
         numbers,
         doubles_and_losses(trace, deliveries),

@@ -51,7 +51,7 @@ def run(
         )
     numbers = count(deliveries, moments)
     return Result(
-        tell(deliveries, numbers), deliveries, numbers, doubles_and_losses(trace, deliveries), provenance, trace
+        summarize(deliveries, numbers), deliveries, numbers, doubles_and_losses(trace, deliveries), provenance, trace
     )
 
 
@@ -171,7 +171,7 @@ def _at(steps: pd.DataFrame, at_s: float) -> float:
     return float(before.iloc[-1]) if len(before) else 0.0
 
 
-def tell(deliveries: pd.DataFrame, measures: Mapping[str, Measure]) -> str:
+def summarize(deliveries: pd.DataFrame, measures: Mapping[str, Measure]) -> str:
     """The outage in a sentence or two."""
     n = {str(design): len(mine) for design, mine in deliveries.groupby("design", sort=False)}
     parts = [f"{table.NAMES[d]}: {measures[f'{d}_failed'].value:.0f} of {n[d]} checkouts failed" for d in n]
@@ -179,5 +179,5 @@ def tell(deliveries: pd.DataFrame, measures: Mapping[str, Measure]) -> str:
     twice = sum(int(measures[f"{d}_reserved_twice"].value) for d in n if d in table.EVENTS)
     end = f" Of the orders taken by events {lost or 'none'} got lost, and {twice or 'none'} was reserved twice."
     dead = sum(int(measures[f"{d}_dead"].value) for d in n)
-    end += f" {dead} lie with the dead letters, after too many tries." if dead else ""
+    end += f" {dead} are among the dead letters, after too many tries." if dead else ""
     return "; ".join(parts) + "." + (end if set(n) & set(table.EVENTS) else "")

@@ -71,7 +71,7 @@ def run(
         letters = flow.dead_letters(raises, rows) if raises != NOBODY else {}
         about = shop.provenance(f"{n} orders per broker, {rate:g}/s each, from one process")
     numbers = {**flow.moments, **count(rows), **letters}
-    return Result(tell(rows, raises), rows, numbers, anomalies.find(trace.to_frame()), about, trace)
+    return Result(summarize(rows, raises), rows, numbers, anomalies.find(trace.to_frame()), about, trace)
 
 
 class Flow:
@@ -133,16 +133,16 @@ class Flow:
         self.look("at the end")
 
     def dead_letters(self, who: str, rows: pd.DataFrame) -> dict[str, Measure]:
-        """How many of the orders that `who` gave up lie with the dead letters, by the brokers' own word."""
+        """How many of the orders that `who` gave up are among the dead letters, by the brokers' own word."""
         given_up = rows[rows["dead"] & (rows["who"] == who)].groupby("broker")["order"].nunique()
-        lying: dict[str, int] = {}
+        counts: dict[str, int] = {}
 
         def all_there() -> bool:
-            lying.update(table.lying(self.shop, who))
-            return all(lying[str(broker)] == n for broker, n in given_up.items())
+            counts.update(table.count_dead_letters(self.shop, who))
+            return all(counts[str(broker)] == n for broker, n in given_up.items())
 
-        self.shop.until(all_there, 30, f"what {who} gave up lies with the dead letters")
-        return {f"{who}_{broker}_dead_letters": Measure(lying[broker], "orders") for broker in self.shop.brokers.names}
+        self.shop.until(all_there, 30, f"what {who} gave up is among the dead letters")
+        return {f"{who}_{broker}_dead_letters": Measure(counts[broker], "orders") for broker in self.shop.brokers.names}
 
     def now_s(self) -> float:
         return (now_ns() - self.begin_ns) / 1e9
@@ -208,7 +208,7 @@ def count(rows: pd.DataFrame) -> Mapping[str, Measure]:
     return numbers
 
 
-def tell(rows: pd.DataFrame, raises: str = NOBODY) -> str:
+def summarize(rows: pd.DataFrame, raises: str = NOBODY) -> str:
     """What every subscriber got, in a sentence."""
     counts = table.summary(rows)
     parts = []
@@ -218,5 +218,5 @@ def tell(rows: pd.DataFrame, raises: str = NOBODY) -> str:
         parts.append(f"{who} {each}")
     names = " and ".join(NAMES[broker] for broker in dict.fromkeys(rows["broker"]))
     dead = int(counts["dead"].sum())
-    end = f" {raises.capitalize()} raised; {dead} orders lie with the dead letters." if dead else ""
+    end = f" {raises.capitalize()} raised; {dead} orders are among the dead letters." if dead else ""
     return f"Orders done, on {names}: {', '.join(parts)}.{end}"

@@ -69,7 +69,7 @@ def run(n: Annotated[int, Whole(1, 1000)] = 20, rate: Annotated[float, Number(1,
         for row in rows.itertuples()
         for broker in table.BROKERS
     }
-    return Result(tell(rows, n), rows, numbers, provenance=about)
+    return Result(summarize(rows, n), rows, numbers, provenance=about)
 
 
 def _publish(shop: Shop, upto: int, what: str) -> None:
@@ -124,7 +124,7 @@ def _count(shop: Shop, n: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def tell(rows: pd.DataFrame, n: int) -> str:
+def summarize(rows: pd.DataFrame, n: int) -> str:
     """Who got how many, in a sentence."""
     each = [
         f"{row.who} ({row.was}) {row.kafka} from Kafka and {row.rabbitmq} from RabbitMQ" for row in rows.itertuples()

@@ -85,8 +85,8 @@ def effects(shop: Shop) -> dict[Place, list[str]]:
     return found
 
 
-def lying(shop: Shop, service: str) -> dict[str, int]:
-    """Broker -> how many different events of this service lie there with the dead letters, as the broker says."""
+def count_dead_letters(shop: Shop, service: str) -> dict[str, int]:
+    """Broker -> how many different events of this service are among the dead letters there, as the broker says."""
     mine, found = queue_name(shop.topic, service), dict.fromkeys(BROKERS, 0)
     if "kafka" in shop.brokers:
         on_kafka = kafka.dead_letters.read(shop.brokers.kafka_config(), shop.topic)

@@ -279,7 +279,7 @@ def test_an_event_that_is_refused_again_and_again_ends_with_the_dead_letters_and
     assert events["ok"].all()
     assert set(events["dead"]) == {3}
     assert set(events["reservations"]) == {0}
-    assert f"{len(events)} lie with the dead letters" in result.sentence
+    assert f"{len(events)} are among the dead letters" in result.sentence
     assert "none got lost" in result.sentence
 
 

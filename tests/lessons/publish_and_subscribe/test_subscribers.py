@@ -56,7 +56,7 @@ def test_a_subscriber_that_raises_buries_its_orders_and_the_others_miss_none() -
     good = rows[rows["who"] != "inventory"]
     assert (good["effects"] >= 1).all()
     assert not good["dead"].any()
-    assert "Inventory raised; 20 orders lie with the dead letters" in result.sentence
+    assert "Inventory raised; 20 orders are among the dead letters" in result.sentence
     assert [result.measures[f"inventory_{broker}_dead_letters"].value for broker in table.BROKERS] == [10, 10]
 
 

@@ -32,7 +32,7 @@ def test_the_commands_come_when_the_group_has_shared_out_its_partitions(held: li
 
 def test_the_dead_letters_are_counted_when_both_brokers_have_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     told = iter([{"kafka": 2, "rabbitmq": 0}, {"kafka": 2, "rabbitmq": 1}, {"kafka": 2, "rabbitmq": 3}])
-    monkeypatch.setattr(table, "lying", lambda shop, who: next(told))
+    monkeypatch.setattr(table, "count_dead_letters", lambda shop, who: next(told))
 
     def until(fact: Any, within_s: float, what: str) -> None:
         while not fact():

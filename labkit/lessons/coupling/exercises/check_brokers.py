@@ -37,7 +37,7 @@ def _read_kafka(react: Consumer, reader: PartitionReader, count: int, hands: Red
             reader.restart(offset)  # it was not acknowledged: read it again
         else:
             story.left.append(value_of(message))
-            reader.restart(offset + 1)  # a real consumer would stand here for ever
+            reader.restart(offset + 1)  # a real consumer would stand here forever
 
 
 def on_rabbitmq(
@@ -77,4 +77,4 @@ def _read_rabbitmq(react: Consumer, ch: Any, queue: str, hands: Redelivery, stor
             ch.basic_nack(method.delivery_tag, requeue=True)  # it was not acknowledged: it comes again
         else:
             story.left.append(raw)
-            ch.basic_ack(method.delivery_tag)  # a real consumer would meet it for ever
+            ch.basic_ack(method.delivery_tag)  # a real consumer would meet it forever

@@ -40,7 +40,7 @@ class Clock:
         heapq.heappush(self._waiting, (at_s, next(self._order), task))
 
     def run(self, until_s: float) -> None:
-        """Let everybody go on until the time has come; who is not through by then is ended."""
+        """Let everybody go on until the time has come; who has not finished by then is ended."""
         try:
             while self._waiting and self._waiting[0][0] <= until_s:
                 self._now_s, _, task = heapq.heappop(self._waiting)
@@ -125,12 +125,12 @@ class Story:
     """What came of a load: the order of each checkout with when it began and what the customer was told."""
 
     begun_s: dict[str, float]
-    told: dict[str, bool]
+    answers: dict[str, bool]
     reserved: Counter[str]
     calls: list[float]
 
     def failed(self, since_s: float = 0.0) -> list[str]:
-        return [order for order, begun_s in self.begun_s.items() if begun_s >= since_s and not self.told.get(order)]
+        return [order for order, begun_s in self.begun_s.items() if begun_s >= since_s and not self.answers.get(order)]
 
 
 def load(client: Client, freeze_s: tuple[float, float] = FREEZE_S, loses: int = 0, seconds: float = LOAD_S) -> Story:
@@ -138,13 +138,13 @@ def load(client: Client, freeze_s: tuple[float, float] = FREEZE_S, loses: int = 
     clock, budget = Clock(), Budget()
     service = Service(clock, freeze_s, loses)
     begun_s = {f"order-{n}": n / RATE for n in range(int(seconds * RATE))}
-    told: dict[str, bool] = {}
+    answers: dict[str, bool] = {}
 
     async def checkout(order: str) -> None:
         budget.first_try()
-        told[order] = bool(await client(order, service, budget, clock))
+        answers[order] = bool(await client(order, service, budget, clock))
 
     for order, at_s in begun_s.items():
         clock.begin(checkout(order), at_s)
     clock.run(GIVE_UP_S)
-    return Story(begun_s, told, Counter(service.reserved), service.calls)
+    return Story(begun_s, answers, Counter(service.reserved), service.calls)

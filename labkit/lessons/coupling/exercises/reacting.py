@@ -130,7 +130,7 @@ def _strange(story: Story) -> Finding:
             False, f"{_STRANGE[0]} lies in the dead letters: it is a good event, for somebody else. Let it go."
         )
     if raw in story.left:
-        return Finding(False, f"{_STRANGE[0]} was never acknowledged: it comes back for ever.{_raised(story, raw)}")
+        return Finding(False, f"{_STRANGE[0]} was never acknowledged: it comes back forever.{_raised(story, raw)}")
     return Finding(True, "A type that is none of its business is let go.")
 
 
@@ -139,7 +139,7 @@ def _poison(story: Story) -> Finding:
     stuck = [raw for raw in _POISON if raw in story.left]
     if stuck:
         return Finding(
-            False, f"The bytes {stuck[0]!r} come back for ever: nobody acknowledged them.{_raised(story, stuck[0])}"
+            False, f"The bytes {stuck[0]!r} come back forever: nobody acknowledged them.{_raised(story, stuck[0])}"
         )
     if lost:
         return Finding(False, f"The bytes {lost[0]!r} are gone: they must lie in the dead letters, as they came.")
@@ -200,7 +200,7 @@ react = Exercise(
         Wrong(_acks_first, "an acknowledgement says that the message has come", "is lost: the store was away"),
         Wrong(_swallows, "an error that is caught is dealt with", "are gone: they must lie in the dead letters"),
         Wrong(_buries, "every error is the message's fault", "it was a good order"),
-        Wrong(_trusts, "only events come out of a topic", "come back for ever"),
+        Wrong(_trusts, "only events come out of a topic", "come back forever"),
         Wrong(_reserves_all, "only OrderPlaced comes out of this topic", "only OrderPlaced may"),
         Wrong(_refuses, "an event of an unknown type is a broken one", "for somebody else"),
     ),

@@ -48,7 +48,7 @@ class Story:
 
 def on_a_stand_in(subscribe: Subscribe) -> Story:
     """The story on a RabbitMQ made of dictionaries. Raises AnswerError."""
-    return tell(subscribe, StandIn().channel, Declared())
+    return play_out(subscribe, StandIn().channel, Declared())
 
 
 def on_rabbitmq(subscribe: Subscribe, parameters: "pika.ConnectionParameters") -> Story:
@@ -56,7 +56,7 @@ def on_rabbitmq(subscribe: Subscribe, parameters: "pika.ConnectionParameters") -
     from labkit.teach.checks.rabbitmq import real_names
 
     with real_names(parameters) as (opener, declared):
-        return tell(subscribe, opener, declared)
+        return play_out(subscribe, opener, declared)
 
 
 def on_kafka(subscribe: Subscribe, config: Mapping[str, Any]) -> Story:
@@ -69,7 +69,7 @@ def on_kafka(subscribe: Subscribe, config: Mapping[str, Any]) -> Story:
     return Story(names, before, on_kafka=True)
 
 
-def tell(subscribe: Subscribe, opener: Opener, declared: Declared) -> Story:
+def play_out(subscribe: Subscribe, opener: Opener, declared: Declared) -> Story:
     """Let it happen. Raises AnswerError."""
     story = Story()
     with opener() as bare:
