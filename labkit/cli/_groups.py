@@ -33,24 +33,25 @@ class Groups:
         whole = not (self.args.k or self.args.lesson)
         with ThreadPoolExecutor(1) as beside:
             style = beside.submit(self.bench.style) if whole else None
-            total = self._side_by_side()
+            total = self._tests_side_by_side()
             if style is not None:
                 total += style.result().printed()
-        total += self._browser()
+        if not self.args.fast:
+            total += self._two_at_a_time("notebooks", *self._notebooks()) + self._browser()
         total += self._pytest("tests that measure time, alone", "-m", "alone", *self._tests())
         return total + self._repeats()
 
-    def _side_by_side(self) -> Counts:
-        notebooks = [] if self.args.fast else self._notebooks()
-        title = "tests and notebooks" if notebooks else "tests"
-        return self._spread(title, _workers(), "-m", "not browser and not alone", *self._tests(), *notebooks)
+    def _tests_side_by_side(self) -> Counts:
+        return self._spread("tests", _workers(), "-m", "not browser and not alone", *self._tests())
+
+    def _two_at_a_time(self, title: str, *arguments: str) -> Counts:
+        """Lessons measure time: a second one beside it, which mostly waits, is all that they can bear."""
+        return self._spread(title, 2, *arguments)
 
     def _browser(self) -> Counts:
-        if self.args.fast:
-            return Counts()
         if browser.find() is None:
             print(f"\nThere is no Chromium here: no lesson is looked at in a browser. To do so: {browser.CURE}.")
-        return self._spread("browser", _workers() - 1, "-m", "browser and not alone", *self._tests())
+        return self._two_at_a_time("browser", "-m", "browser and not alone", *self._tests())
 
     def _repeats(self) -> Counts:
         """What was run once already, and the report of the benchmark: only while there is time."""
@@ -60,7 +61,7 @@ class Groups:
             if self.args.fast or not self._in_time():
                 left_out.append(title)
             else:
-                total += self._spread(title, 2, *self._notebooks())
+                total += self._two_at_a_time(title, *self._notebooks())
         if self.args.bench:
             if self._in_time():
                 self.bench.report("what labkit costs beside bare clients (a report, no test)", "bench", "--rounds", "1")

@@ -44,8 +44,7 @@ def panel(
     plot: draws the result: a Picture, or a Figure.
     overrides: controls, also in place of declared ones. (low, high) or (low, high, step) makes a slider, True or
         False a box to tick, a list or {label: value} a menu, a string a text field. They begin at the default of `run`.
-    labels: other words for a control than its name gives. below: makes a widget from every result, which stands
-        under the picture: `below=stage`.
+    labels: other words for a control than its name gives. below: makes a widget from every result (`below=stage`).
     Raises PanelError when `run` does not take a control, or misses something.
     """
     return Panel(run, plot, overrides, labels or {}, below)

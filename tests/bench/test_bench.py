@@ -31,6 +31,7 @@ def test_the_made_trace_has_the_size_and_the_anomalies_that_it_promises():
     assert kinds == {"lost": 20, "reordered": 20}
 
 
+@pytest.mark.alone
 def test_the_benchmark_runs_and_says_what_it_measured_on_what(capsys):
     assert cli.main(["bench", "--quick", "--rounds", "1", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

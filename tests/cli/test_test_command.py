@@ -132,7 +132,7 @@ def test_what_a_killed_run_left_goes_and_what_runs_stays(private: SimpleNamespac
 def test_everything_runs_once_and_repeats_only_while_there_is_time(
     private: SimpleNamespace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everything = ["tests and notebooks", "browser", "tests that measure time, alone"]
+    everything = ["tests", "notebooks", "browser", "tests that measure time, alone"]
     again = ["notebooks, round 2 of 3", "notebooks, round 3 of 3"]
     assert cli.main(["test", "--rounds", "3"]) == 0
     assert list(private.parts) == everything + again
@@ -152,9 +152,10 @@ def test_a_lesson_is_run_with_all_that_belongs_to_it_and_nothing_else(private: S
     for name in ("ordering", "08", "08_ordering"):
         private.parts.clear()
         assert cli.main(["test", name]) == 0
-        first = private.parts["tests and notebooks"]
-        assert [Path(word).name for word in first if "notebooks/" in word] == ["08_ordering.ipynb"]
-        assert "tests/lessons/ordering" in first and "tests" not in first
+        notebooks = [Path(word).name for word in private.parts["notebooks"] if word.endswith(".ipynb")]
+        assert notebooks == ["08_ordering.ipynb"]
+        for part in ("tests", "browser"):
+            assert "tests/lessons/ordering" in private.parts[part] and "tests" not in private.parts[part]
 
 
 def test_a_lesson_that_does_not_exist_is_refused_with_those_that_do(
