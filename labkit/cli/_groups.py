@@ -17,6 +17,7 @@ from labkit.cli._parts import Bench, Counts
 
 CELL_TIMEOUT_S = 120
 TEST_TIMEOUT_S = 120
+_TITLES = {"browser": "browser", "alone": "tests that measure time, alone"}
 REPEATS_WITHIN_S = 40 * 60  # a repeat starts only before that, so that a slow machine ends within its 90 minutes
 
 
@@ -37,21 +38,22 @@ class Groups:
             if style is not None:
                 total += style.result().printed()
         if not self.args.fast:
-            total += self._two_at_a_time("notebooks", *self._notebooks()) + self._browser()
-        total += self._pytest("tests that measure time, alone", "-m", "alone", *self._tests())
+            total += self._lessons("notebooks") + self._browser()
+        total += self._marked("alone")
         return total + self._repeats()
 
     def _tests_side_by_side(self) -> Counts:
-        return self._spread("tests", _workers(), "-m", "not browser and not alone", *self._tests())
+        return self._spread("tests", _workers(), "-p", "no:nbval", "-m", "not browser and not alone", *self._tests())
 
-    def _two_at_a_time(self, title: str, *arguments: str) -> Counts:
-        """Lessons measure time: a second one beside it, which mostly waits, is all that they can bear."""
-        return self._spread(title, 2, *arguments)
+    def _lessons(self, title: str) -> Counts:
+        """The notebooks. They measure time: a second one beside it, which mostly waits, is all that they can bear."""
+        limit = f"--nbval-cell-timeout={CELL_TIMEOUT_S * patience.factor(self.bench.env):.0f}"
+        return self._spread(title, 2, "--nbval-lax", limit, *self._notebooks())
 
     def _browser(self) -> Counts:
         if browser.find() is None:
             print(f"\nThere is no Chromium here: no lesson is looked at in a browser. To do so: {browser.CURE}.")
-        return self._two_at_a_time("browser", "-m", "browser and not alone", *self._tests())
+        return self._marked("browser", "-n", "2", "--dist", "loadscope")
 
     def _repeats(self) -> Counts:
         """What was run once already, and the report of the benchmark: only while there is time."""
@@ -61,7 +63,7 @@ class Groups:
             if self.args.fast or not self._in_time():
                 left_out.append(title)
             else:
-                total += self._two_at_a_time(title, *self._notebooks())
+                total += self._lessons(title)
         if self.args.bench:
             if self._in_time():
                 self.bench.report("what labkit costs beside bare clients (a report, no test)", "bench", "--rounds", "1")
@@ -75,17 +77,23 @@ class Groups:
     def _in_time(self) -> bool:
         return time.monotonic() - self.started_s < REPEATS_WITHIN_S
 
+    def _marked(self, mark: str, *arguments: str) -> Counts:
+        """Only the files that name the mark: to read all the others takes seconds of each worker."""
+        files = sorted(file for folder in self._tests() for file in (self.bench.root / folder).rglob("test_*.py"))
+        chosen = [str(file) for file in files if f"mark.{mark}" in file.read_text("utf-8")]
+        if not chosen:
+            return Counts()
+        title = _TITLES[mark]
+        return self._pytest(title, "-p", "no:nbval", *arguments, "-m", mark, *chosen)
+
     def _spread(self, title: str, workers: int, *arguments: str) -> Counts:
         """Side by side. What stays together on one worker, `conftest.py` says."""
         return self._pytest(title, "-n", str(max(1, workers)), "--dist", "loadscope", *arguments)
 
     def _pytest(self, title: str, *arguments: str) -> Counts:
-        limits = (
-            f"--timeout={TEST_TIMEOUT_S * patience.factor(self.bench.env):.0f}",
-            f"--nbval-cell-timeout={CELL_TIMEOUT_S * patience.factor(self.bench.env):.0f}",
-        )
+        limit = f"--timeout={TEST_TIMEOUT_S * patience.factor(self.bench.env):.0f}"
         chosen = ["-k", self.args.k] if self.args.k else []
-        return self.bench.pytest(title, "--nbval-lax", *limits, *chosen, *arguments)
+        return self.bench.pytest(title, limit, *chosen, *arguments)
 
     def _tests(self) -> list[str]:
         if self.args.lesson is None:

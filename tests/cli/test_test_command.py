@@ -154,8 +154,9 @@ def test_a_lesson_is_run_with_all_that_belongs_to_it_and_nothing_else(private: S
         assert cli.main(["test", name]) == 0
         notebooks = [Path(word).name for word in private.parts["notebooks"] if word.endswith(".ipynb")]
         assert notebooks == ["08_ordering.ipynb"]
-        for part in ("tests", "browser"):
-            assert "tests/lessons/ordering" in private.parts[part] and "tests" not in private.parts[part]
+        assert "tests/lessons/ordering" in private.parts["tests"] and "tests" not in private.parts["tests"]
+        looked_at = [Path(word).parent.name for word in private.parts["browser"] if word.endswith(".py")]
+        assert set(looked_at) == {"ordering"}
 
 
 def test_a_lesson_that_does_not_exist_is_refused_with_those_that_do(

@@ -9,7 +9,12 @@ import pytest
 from figures import BUDGET, REASON, TEST_BUDGET, House, complaint
 from graph import Graph
 
-HOUSE = House()
+
+@pytest.fixture(scope="module")
+def house() -> House:
+    """Not at import: every worker collects, and this takes seconds."""
+    return House()
+
 
 TOY = {
     "labkit/__init__.py": "",
@@ -46,9 +51,9 @@ def toy(root: Path, **changed: str) -> House:
     return House(root)
 
 
-def test_the_figures_of_the_house_are_the_kept_ones() -> None:
-    assert len(HOUSE.lessons) >= 6
-    now, kept = figures.report(HOUSE), figures.KEPT.read_text("utf-8")
+def test_the_figures_of_the_house_are_the_kept_ones(house: House) -> None:
+    assert len(house.lessons) >= 6
+    now, kept = figures.report(house), figures.KEPT.read_text("utf-8")
     assert figures.differences(kept, now) == [], f"run {figures.COMMAND}, and read the diff"
 
 
@@ -60,26 +65,26 @@ def test_a_few_lines_more_are_no_new_figure_and_a_circle_is() -> None:
     assert figures.differences(kept, kept.replace("ordering", "order")) != []
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    assert sum(len(uses.modules) for uses in HOUSE.graph.uses.values()) > 500
-    assert HOUSE.graph.circles() == []
+def test_no_module_imports_itself_by_way_of_others(house: House) -> None:
+    assert sum(len(uses.modules) for uses in house.graph.uses.values()) > 500
+    assert house.graph.circles() == []
 
 
-def test_every_name_that_a_notebook_uses_is_found_in_the_module_that_is_named_for_it() -> None:
-    modules = {name.rpartition(".")[0] for one in HOUSE.lessons for name in one.uses.names}
-    assert modules <= HOUSE.graph.files.keys()
+def test_every_name_that_a_notebook_uses_is_found_in_the_module_that_is_named_for_it(house: House) -> None:
+    modules = {name.rpartition(".")[0] for one in house.lessons for name in one.uses.names}
+    assert modules <= house.graph.files.keys()
 
 
-def test_every_module_is_reached_by_a_lesson_or_by_the_command() -> None:
-    assert [one for one, by in HOUSE.readers.items() if not by and one not in HOUSE.of_the_command] == []
+def test_every_module_is_reached_by_a_lesson_or_by_the_command(house: House) -> None:
+    assert [one for one, by in house.readers.items() if not by and one not in house.of_the_command] == []
 
 
-def test_a_lesson_keeps_to_its_budget_or_says_why_it_does_not() -> None:
+def test_a_lesson_keeps_to_its_budget_or_says_why_it_does_not(house: House) -> None:
     wrong = {}
-    for one in HOUSE.lessons:
-        if (package := f"labkit.lessons.{one.slug}") in HOUSE.graph.files:
-            docstring = ast.get_docstring(HOUSE.graph.trees[package]) or ""
-            if said := complaint(HOUSE.in_folder(one.slug), HOUSE.test_lines(one.slug), docstring):
+    for one in house.lessons:
+        if (package := f"labkit.lessons.{one.slug}") in house.graph.files:
+            docstring = ast.get_docstring(house.graph.trees[package]) or ""
+            if said := complaint(house.in_folder(one.slug), house.test_lines(one.slug), docstring):
                 wrong[one.slug] = said
     assert wrong == {}
 
