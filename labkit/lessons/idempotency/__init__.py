@@ -1,7 +1,7 @@
 """Lesson 09: how often was the customer charged? Payments, crashes at named points, and the ways to live with them.
 
 Reading order: `steps` (the strategies), `crashes`, `paper` (what must come of it), `ledger`, `card`, `hands`,
-`reading`, `work` (the lives of a consumer), `side`, `counting`, `setting`, `charging` (one run), `outcome`,
+`reading`, `work` (the lives of a consumer), `side`, `setting`, `charging` (one run), `outcome`,
 `experiment` (the panel's run); then `compare`, `kill` with `victim`, and `ends`; then `plots` and `exercises`.
 
 from labkit.lessons import idempotency

@@ -4,7 +4,8 @@ Closing without an acknowledgement is what a crash looks like to a broker: what 
 the group's committed offset (Kafka), from the queue (RabbitMQ). `kill` proves that a real kill gives the same counts.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -25,6 +26,11 @@ QUEUE_TYPE = "classic"  # a quorum queue gives up a message after 20 returns, an
 _PATIENCE_S = 10.0
 _POLL_S = 0.2
 _DRAINED_S = 0.3  # automatic ack: nothing for so long means that the queue is empty
+
+
+def counts(messages: Iterable[bytes]) -> dict[str, int]:
+    """order -> how many of these messages are an event of it."""
+    return dict(Counter(Event.from_bytes(one).subject for one in messages))
 
 
 @dataclass(slots=True)

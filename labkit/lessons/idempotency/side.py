@@ -9,8 +9,14 @@ from labkit.base import names
 from labkit.brokers import kafka, rabbitmq
 from labkit.events.event import Event
 from labkit.events.trace import Trace
-from labkit.lessons.idempotency import counting
+from labkit.lessons.idempotency import reading
 from labkit.lessons.idempotency.reading import QUEUE_TYPE, KafkaReader, RabbitMQReader
+
+
+def counts_in(config: Mapping[str, Any], topic: str, isolation_level: str = "read_committed") -> dict[str, int]:
+    """order -> events of it in the topic. Raises BrokerError, NotInTimeError."""
+    found = kafka.read_all(config, topic, isolation_level=isolation_level)
+    return reading.counts(message.value() or b"" for message in found)
 
 
 class OnKafka:
@@ -42,7 +48,7 @@ class OnKafka:
 
     def told(self) -> dict[str, int]:
         """order -> how many PaymentTaken there are."""
-        return counting.in_topic(self._config, self.taken)
+        return counts_in(self._config, self.taken)
 
     def close(self) -> None:
         if self._producer is not None:
@@ -80,7 +86,7 @@ class OnRabbitMQ:
 
     def told(self) -> dict[str, int]:
         """order -> how many PaymentTaken there are."""
-        return counting.in_queue(self._parameters, self._told)
+        return reading.counts(rabbitmq.drain(self._parameters, self._told))
 
     def close(self) -> None:
         if self._publisher is not None:

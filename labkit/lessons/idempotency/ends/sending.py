@@ -1,27 +1,27 @@
 """The sending side: the broker has the event, the confirm gets lost on its way back, and the event is sent again."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from typing import Annotated
 
-import confluent_kafka as ck
 import pandas as pd
 import pika
 from pika.exceptions import AMQPError
 
 from labkit import lab
 from labkit.base import names
-from labkit.base.errors import BrokerError, SettingError
+from labkit.base.errors import BrokerError
 from labkit.brokers import kafka, rabbitmq
-from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet
+from labkit.brokers.rabbitmq.topology import CURE
 from labkit.chaos.faults import BEFORE_PUBLISH, Fault, FaultPlan, decide
+from labkit.chaos.wire import Wire
 from labkit.events.event import Event
 from labkit.harness.kinds import Number, OneOf, Seed, Whole
 from labkit.harness.settings import experiment
-from labkit.lessons.idempotency import counting, outcome
+from labkit.lessons.idempotency import outcome, reading
 from labkit.lessons.idempotency.charging import orders, placed
-from labkit.lessons.idempotency.ends.wire import Wire
 from labkit.lessons.idempotency.reading import QUEUE_TYPE
+from labkit.lessons.idempotency.side import counts_in
 from labkit.measure.result import Measure, Result
 from labkit.truth import standin
 
@@ -61,46 +61,33 @@ def _through_kafka(events: Sequence[Event], unlucky: list[str], idempotent: bool
     """order -> how often it is in the topic; and the number of answers that were lost."""
     config, topic = lab.kafka_config(), names.fresh("sent")
     host, _, port = config["bootstrap.servers"].partition(":")
-    if host != "127.0.0.1" or not port.isdecimal():
-        raise SettingError("The wire can only stand in front of one Kafka on this machine.", "use the native lab")
-    kafka.create_topics(config, {topic: 1})
-    try:
-        with Wire(host, int(port), unlucky, rewrite=True) as wire:
-            _publish(config | {"bootstrap.servers": f"{host}:{wire.port}"}, topic, events, idempotent)
-            lost = wire.lost
-        return counting.in_topic(config, topic), lost
-    finally:
-        kafka.delete_topics(config, [topic])
-
-
-def _publish(config: dict[str, str], topic: str, events: Sequence[Event], idempotent: bool) -> None:
-    mine = {"acks": "all", "enable.idempotence": idempotent, "linger.ms": 0, "retry.backoff.ms": 5,
-            "reconnect.backoff.ms": 5, "reconnect.backoff.max.ms": 20}  # fmt: skip
-    producer = ck.Producer({**quiet(config), **mine})
-    refused: list[str] = []
-    for event in events:
-        producer.produce(topic, event.to_bytes(), event.subject,
-                         on_delivery=lambda error, _: refused.append(error.str()) if error else None)  # fmt: skip
-        if producer.flush(PATIENCE_S) or refused:
-            raise BrokerError(f"Kafka has not confirmed an event: {(refused or ['no answer'])[0]}.", CURE)
+    with kafka.temporary_topics(config, {topic: 1}):
+        with (
+            Wire(host, int(port), kafka=True) as wire,
+            kafka.Producer(
+                {**config, "bootstrap.servers": f"{wire.host}:{wire.port}"},
+                enable_idempotence=idempotent, linger_ms=0, retry_backoff_ms=5,
+                reconnect_backoff_ms=5, reconnect_backoff_max_ms=20,
+            ) as producer,
+        ):  # fmt: skip
+            wire.lose_the_answer_to(unlucky)
+            for event in events:
+                producer.publish(event, topic)
+                producer.flush()
+        return counts_in(config, topic), wire.lost
 
 
 def _through_rabbitmq(events: Sequence[Event], unlucky: list[str]) -> tuple[dict[str, int], int]:
     parameters, queue = lab.rabbitmq_parameters(), names.fresh("sent")
-    rabbitmq.declare_queue(parameters, queue, x_queue_type=QUEUE_TYPE)
-    try:
-        with Wire(parameters.host, parameters.port, unlucky) as wire:
-            through = lab.rabbitmq_parameters()
-            through.host, through.port = "127.0.0.1", wire.port
-            with ExitStack() as end:
-                line = _Line(through)
-                end.callback(line.close)
+    through = lab.rabbitmq_parameters()
+    with rabbitmq.temporary_queues(parameters, [queue], dead_letters=False, x_queue_type=QUEUE_TYPE):
+        with Wire(parameters.host, parameters.port) as wire:
+            through.host, through.port = wire.host, wire.port
+            wire.lose_the_answer_to(unlucky)
+            with closing(_Line(through)) as line:
                 for event in events:
                     line.publish(queue, event)
-            lost = wire.lost
-        return counting.in_queue(parameters, queue), lost
-    finally:
-        rabbitmq.delete(parameters, queue)
+        return reading.counts(rabbitmq.drain(parameters, queue)), wire.lost
 
 
 class _Line:

@@ -20,14 +20,14 @@ from labkit.events.trace import Trace
 from labkit.harness.clearing import cleared
 from labkit.harness.kinds import Seed
 from labkit.harness.settings import experiment
-from labkit.lessons.idempotency import counting, crashes, outcome
+from labkit.lessons.idempotency import crashes, outcome
 from labkit.lessons.idempotency.charging import orders, placed, workshop
 from labkit.lessons.idempotency.crashes import Strikes
 from labkit.lessons.idempotency.ledger import Ledger
 from labkit.lessons.idempotency.paper import Counts, predict
 from labkit.lessons.idempotency.reading import Delivery, KafkaReader
 from labkit.lessons.idempotency.setting import Batch, CrashRate, Payments
-from labkit.lessons.idempotency.side import OnKafka
+from labkit.lessons.idempotency.side import OnKafka, counts_in
 from labkit.lessons.idempotency.steps import ACK, HANDLE, Strategy
 from labkit.lessons.idempotency.work import Work
 from labkit.measure.result import Measure, Result
@@ -54,8 +54,8 @@ def run(payments: Payments = 200, crash_rate: CrashRate = 0.02, seed: Seed = 1, 
         desk = _Desk(config, side.name, side.taken, books, trace)
         Work(WAY, payments, desk, strikes, batch).until_done(desk.reader)
         seen = {
-            "read_committed": counting.in_topic(config, side.taken),
-            "read_uncommitted": counting.in_topic(config, side.taken, committed=False),
+            "read_committed": counts_in(config, side.taken),
+            "read_uncommitted": counts_in(config, side.taken, "read_uncommitted"),
             "ledger outside": books.counts(),
         }
     paper = predict(WAY, keys, plan, batch)
