@@ -42,7 +42,7 @@ def test_a_package_of_a_lesson_loads_nothing_of_it_by_itself_and_has_every_name_
     assert all(getattr(module, one) is not None for one in getattr(module, "__all__", ()))
 
 
-@pytest.mark.parametrize("worker", ["labkit.lessons.idempotency.victim", "labkit.truth.worker"])
+@pytest.mark.parametrize("worker", ["labkit.lessons.idempotency.worker", "labkit.truth.worker"])
 def test_a_process_that_is_killed_loads_no_pandas_no_matplotlib_and_no_plots(worker: str) -> None:
     loaded = python(LOADED, worker).split()
     assert worker in loaded

@@ -1,8 +1,9 @@
 """Lesson 09: how often was the customer charged? Payments, crashes at named points, and the ways to live with them.
 
-Reading order: `steps` (the strategies), `crashes`, `paper` (what must come of it), `ledger`, `card`, `hands`,
-`reading`, `work` (the lives of a consumer), `side`, `setting`, `charging` (one run), `outcome`,
-`experiment` (the panel's run); then `compare`, `kill` with `victim`, and `ends`; then `plots` and `exercises`.
+Reading order: `steps` (the strategies), `crashes`, `predicted` (what must come of it), `ledger`, `card`,
+`real_steps`, `reading`, `kafka`, `rabbitmq`, `work` (the lives of a consumer), `setting`, `charging` (one run),
+`outcome`, `experiment` (the panel's run); then `compare`, `kill` with `worker`, and `limits`; then `plots` and
+`exercises`.
 
 from labkit.lessons import idempotency
 idempotency.run(strategy="work first", broker="kafka").sentence

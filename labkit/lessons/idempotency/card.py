@@ -14,11 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
-from labkit.base import ports
+from labkit.base import patience, ports
 from labkit.chaos.processes import PORT_TAKEN, PortTakenError, ServiceError, ServiceProcess
 
 _TRIES = 3  # at free ports, of which another program may take one before we listen
-_PATIENCE_S = 15.0  # a busy machine may keep it waiting
+_TIMEOUT_S = 15.0  # a busy machine may keep it waiting
 
 
 class Company:
@@ -42,7 +42,7 @@ class Company:
                     continue
                 raise
             self._process = process
-            self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
+            self._line = http.client.HTTPConnection("127.0.0.1", port, timeout=patience.seconds(_TIMEOUT_S))
             return self
         raise AssertionError("the last try returns or raises")
 
@@ -86,7 +86,7 @@ class Company:
         )
 
 
-class _Books:
+class Books:
     """What the company has charged. Any thread."""
 
     def __init__(self) -> None:
@@ -102,8 +102,8 @@ class _Books:
             self.charges[order] += 1
 
 
-def _face(books: _Books) -> type[BaseHTTPRequestHandler]:
-    class Face(BaseHTTPRequestHandler):
+def _handler(books: Books) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -125,7 +125,7 @@ def _face(books: _Books) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
             pass
 
-    return Face
+    return Handler
 
 
 class _Server(ThreadingHTTPServer):
@@ -140,7 +140,7 @@ class _Server(ThreadingHTTPServer):
 def main() -> None:
     """Serve until killed."""
     try:
-        server = _Server(("127.0.0.1", int(sys.argv[1])), _face(_Books()))
+        server = _Server(("127.0.0.1", int(sys.argv[1])), _handler(Books()))
     except OSError:
         sys.exit(PORT_TAKEN)
     server.serve_forever()

@@ -28,23 +28,23 @@ def planned(keys: Iterable[str], seed: int, rate: float) -> dict[str, str]:
     return found
 
 
-class Strikes:
+class CrashPlan:
     """The crashes that are still to come. die: what a crash does, handed the payment and the point."""
 
     def __init__(self, plan: Mapping[str, str], die: Callable[[str, str], None]) -> None:
         self.left = dict(plan)
-        self.struck: dict[str, str] = {}
+        self.crashed: dict[str, str] = {}
         self._die = die
 
     def of(self, key: str) -> Callable[[str], None]:
         """What the steps of this payment call at each point."""
 
-        def strike(point: str) -> None:
+        def failpoint(point: str) -> None:
             if self.left.get(key) == point:
-                self.struck[key] = self.left.pop(key)
+                self.crashed[key] = self.left.pop(key)
                 self._die(key, point)
 
-        return strike
+        return failpoint
 
 
 def crash(key: str, point: str) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from labkit.base import patience
 from labkit.base.errors import StorageError
 from labkit.patterns import inbox
 
-_PATIENCE_S = 2.0  # that another program may hold the file
+_TIMEOUT_S = 2.0  # that another program may hold the file
 
 
 class Ledger:
@@ -24,7 +25,7 @@ class Ledger:
         unique = " PRIMARY KEY" if by_order else ""
         with self.guarded():
             uri = str(path).startswith("file:")
-            self.store = sqlite3.connect(path, timeout=_PATIENCE_S, check_same_thread=False, uri=uri)
+            self.store = sqlite3.connect(path, timeout=patience.seconds(_TIMEOUT_S), check_same_thread=False, uri=uri)
             try:
                 self.store.execute("PRAGMA journal_mode = WAL")
                 self.store.execute("PRAGMA synchronous = OFF")  # a killed process loses nothing by it, a power cut does

@@ -58,50 +58,50 @@ STRATEGIES = {
 }
 
 
-class Hands(Protocol[T]):
-    """What does the steps: on real stores (`hands`), or on paper (`paper`)."""
+class Steps(Protocol[T]):
+    """What does the steps: on real stores (`real_steps`), or on paper (`predicted`)."""
 
     def remembered(self, what: T) -> bool: ...
     def handle(self, what: T) -> None: ...
     def remember(self, what: T) -> None: ...
-    def once(self, what: T, strike: Callable[[str], None]) -> None: ...
+    def once(self, what: T, failpoint: Callable[[str], None]) -> None: ...
     def publish(self, what: T) -> None: ...
 
 
 def perform(
     strategy: Strategy,
-    hands: Hands[T],
+    steps: Steps[T],
     what: T,
     ack: Callable[[], Any],
-    strike: Callable[[str], None],
+    failpoint: Callable[[str], None],
     redelivered: bool = False,
 ) -> None:
-    """Take one payment. strike: called at each point where a crash may fall; it raises, or kills the process.
+    """Take one payment. failpoint: called at each point where a crash may fall; it raises, or kills the process.
 
     What is remembered is not handled again; all other steps are done again.
     """
     if strategy.skips_redelivered and redelivered:
         ack()
         return
-    strike("after read")
-    known = REMEMBER in strategy.steps and hands.remembered(what)
+    failpoint("after read")
+    known = REMEMBER in strategy.steps and steps.remembered(what)
     for step in strategy.steps:
         if not (known and step == HANDLE):
-            _do(step, hands, what, ack, strike)
-        strike(f"after {step}")
+            _do(step, steps, what, ack, failpoint)
+        failpoint(f"after {step}")
 
 
-def _do(step: str, hands: Hands[T], what: T, ack: Callable[[], Any], strike: Callable[[str], None]) -> None:
+def _do(step: str, steps: Steps[T], what: T, ack: Callable[[], Any], failpoint: Callable[[str], None]) -> None:
     if step == HANDLE:
-        strike(BEFORE_HANDLE)
-        hands.handle(what)
-        strike(AFTER_HANDLE)
+        failpoint(BEFORE_HANDLE)
+        steps.handle(what)
+        failpoint(AFTER_HANDLE)
     elif step == ONCE:
-        hands.once(what, strike)  # the points lie inside the transaction
+        steps.once(what, failpoint)  # the points lie inside the transaction
     elif step == REMEMBER:
-        hands.remember(what)
+        steps.remember(what)
     elif step == PUBLISH:
-        hands.publish(what)
+        steps.publish(what)
     else:
-        strike(BEFORE_ACK)
+        failpoint(BEFORE_ACK)
         ack()

@@ -3,11 +3,9 @@
 from collections.abc import Callable
 
 from labkit.base.checkpoint import checkpoint
-from labkit.lessons.idempotency.crashes import Crash, Strikes
-from labkit.lessons.idempotency.reading import Delivery, KafkaReader, RabbitMQReader
-from labkit.lessons.idempotency.steps import Hands, Strategy, perform
-
-Reader = KafkaReader | RabbitMQReader
+from labkit.lessons.idempotency.crashes import Crash, CrashPlan
+from labkit.lessons.idempotency.reading import Delivery, Reader
+from labkit.lessons.idempotency.steps import Steps, Strategy, perform
 
 
 class Work:
@@ -21,12 +19,12 @@ class Work:
         self,
         way: Strategy,
         payments: int,
-        hands: Hands[Delivery],
-        strikes: Strikes,
+        steps: Steps[Delivery],
+        crash_plan: CrashPlan,
         batch: int = 1,
         acked: int = 0,
     ) -> None:
-        self._way, self._payments, self._hands, self._strikes, self._batch = way, payments, hands, strikes, batch
+        self._way, self._payments, self._steps, self._crash_plan, self._batch = way, payments, steps, crash_plan, batch
         self.acked = acked
         self._waiting = 0  # handled in this life, and not acknowledged
 
@@ -64,6 +62,6 @@ class Work:
                 self.acked += self._waiting
                 self._waiting = 0
 
-        perform(self._way, self._hands, delivery, ack, self._strikes.of(event.subject), delivery.redelivered)
-        words = f"{self.acked:,} of {self._payments:,} payments, {len(self._strikes.struck)} crashes"
+        perform(self._way, self._steps, delivery, ack, self._crash_plan.of(event.subject), delivery.redelivered)
+        words = f"{self.acked:,} of {self._payments:,} payments, {len(self._crash_plan.crashed)} crashes"
         checkpoint(self.acked / self._payments, words)

@@ -1,11 +1,13 @@
 """Lesson 09 on the real brokers: who is charged, and how often, is what the seed says. Counts only."""
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-import pika
 import psutil
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -13,15 +15,19 @@ from confluent_kafka.admin import AdminClient
 from labkit import lab
 from labkit.base import settings
 from labkit.base.checkpoint import reporting
+from labkit.base.errors import BrokerError
 from labkit.brokers import kafka, rabbitmq
-from labkit.chaos.processes import ServiceError
+from labkit.chaos.worker import WorkerError
 from labkit.events.event import Event
 from labkit.events.trace import Trace
 from labkit.lessons import idempotency
-from labkit.lessons.idempotency import charging, compare, side
+from labkit.lessons.idempotency import charging, compare, crashes
 from labkit.lessons.idempotency import kill as kill9
-from labkit.lessons.idempotency.ends import puzzle
+from labkit.lessons.idempotency.ledger import Ledger
+from labkit.lessons.idempotency.limits import puzzle
+from labkit.lessons.idempotency.real_steps import RealSteps
 from labkit.lessons.idempotency.steps import STRATEGIES
+from labkit.lessons.idempotency.work import Work
 
 pytestmark = pytest.mark.usefixtures("brokers")
 
@@ -37,7 +43,7 @@ def nothing_left() -> Iterator[None]:
     children = {child.pid for child in psutil.Process().children(recursive=True)}
     yield
     assert [name for name in AdminClient(lab.kafka_config()).list_topics(timeout=10).topics if "payments" in name] == []
-    assert [t.name for t in threading.enumerate() if t.ident not in before and not t.daemon] == []
+    assert [t.name for t in threading.enumerate() if t.ident not in before] == []
     assert [c.cmdline() for c in psutil.Process().children(recursive=True) if c.pid not in children] == []
     assert _files() == files
 
@@ -51,7 +57,7 @@ def number(result: Any, name: str) -> int:
 
 
 @pytest.mark.parametrize(("strategy", "broker"), PAIRS)
-def test_the_customers_who_are_wronged_are_those_on_paper(strategy: str, broker: str) -> None:
+def test_the_customers_who_are_affected_are_those_on_paper(strategy: str, broker: str) -> None:
     prefetch = 1 if STRATEGIES[strategy].skips_redelivered else 20
     result = idempotency.run(strategy, broker, N, RATE, seed=3, prefetch=prefetch)
     assert number(result, "crashes") > 5
@@ -96,7 +102,7 @@ def test_without_a_crash_everything_is_right_in_every_way(broker: str) -> None:
 
 @pytest.mark.parametrize("broker", ["kafka", "rabbitmq"])
 @pytest.mark.parametrize("strategy", ["ack first", "work first", "inbox, same transaction"])
-def test_a_real_kill_wrongs_the_same_customers(strategy: str, broker: str) -> None:
+def test_a_real_kill_affects_the_same_customers(strategy: str, broker: str) -> None:
     killed = kill9.run(strategy, broker, payments=40, crash_rate=0.12, seed=2)
     quick = idempotency.run(strategy, broker, 40, 0.12, seed=2)
     assert number(killed, "crashes") == number(quick, "crashes") >= 3
@@ -114,9 +120,9 @@ def test_automatic_commit_begins_again_and_again_at_the_first_payment() -> None:
 def test_a_consumer_process_that_dies_by_itself_is_an_error_with_its_last_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    order = kill9._order
-    monkeypatch.setattr(kill9, "_order", lambda *given: order(*given) | {"strategy": "hope"})
-    with pytest.raises(ServiceError, match="hope"):
+    address = kill9._address
+    monkeypatch.setattr(kill9, "_address", lambda broker: address(broker) | {"strategy": "hope"})
+    with pytest.raises(WorkerError, match="hope"):
         kill9.run(payments=5)
 
 
@@ -131,9 +137,9 @@ def test_a_consumer_process_that_dies_by_itself_is_an_error_with_its_last_words(
     ],
 )
 def test_the_puzzle_runs_as_it_says_on_paper(steps: list[str], broker: str) -> None:
-    real, on_paper = puzzle.run(["read", *steps], broker), puzzle.on_paper(["read", *steps])
-    assert real.gaps == on_paper.gaps
-    assert bool(real) == bool(on_paper) == ("handle+remember" in steps)
+    real, predicted = puzzle.run(["read", *steps], broker), puzzle.predicted(["read", *steps])
+    assert real.gaps == predicted.gaps
+    assert bool(real) == bool(predicted) == ("handle+remember" in steps)
 
 
 @pytest.mark.parametrize("broker", ["kafka", "rabbitmq"])
@@ -150,50 +156,29 @@ def test_a_run_can_be_cancelled_and_says_how_far_it_is(broker: str) -> None:
     assert told and told[0] is not None and 0 <= told[0] <= 1
 
 
+class WithoutId(Event):
+    """Somebody else's event: without an id there is nothing to remember."""
+
+    def to_bytes(self) -> bytes:
+        raw = json.loads(super().to_bytes())
+        del raw["id"]
+        return json.dumps(raw).encode()
+
+
 @pytest.mark.parametrize("broker", ["kafka", "rabbitmq"])
-def test_an_event_without_an_id_goes_to_the_dead_letters_and_the_others_are_paid(
-    broker: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody else publishes it in front of ours: without an id there is nothing to remember."""
-    kind = side.OnKafka if broker == "kafka" else side.OnRabbitMQ
-    raw = Event("OrderPlaced", "/shop/checkout", "0", {"cents": 1}, id="to-be-taken").to_bytes()
-    raw = raw.replace(b'"id":"to-be-taken",', b"")
-    assert b"to-be-taken" not in raw.replace(b'"correlationid":"to-be-taken"', b"")
-    opened = kind.open
-    dead: list[int] = []
-
-    def open_after_poison(self: Any, events: Any) -> None:
-        opened(self, [])
+def test_an_event_without_an_id_goes_to_the_dead_letters_and_the_others_are_paid(broker: str, tmp_path: Path) -> None:
+    trace, way, keys = Trace(), STRATEGIES["inbox, same transaction"], charging.orders(5)
+    poison = WithoutId("OrderPlaced", "/shop/checkout", "0", {"cents": 1})
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger, charging.backend(broker, trace) as its:
+        its.publish([poison, *charging.placed(keys)])
+        steps = RealSteps(ledger, way.effect, trace, broker)
+        Work(way, len(keys), steps, crashes.CrashPlan({}, crashes.crash)).until_done(its.reader)
+        assert ledger.counts() == dict.fromkeys(keys, 1)
         if broker == "kafka":
-            self._producer.client.produce(self.name, raw)
-            self._producer.flush()
+            dead = [letter.raw for letter in kafka.dead_letters.read(lab.kafka_config(), its.name)]
         else:
-            with rabbitmq.topology.channel(lab.rabbitmq_parameters()) as channel:
-                channel.confirm_delivery()
-                channel.basic_publish("", self.name, raw)
-        for event in events:
-            self._producer.publish(event, self.name) if broker == "kafka" else self._publisher.publish(
-                event, "", self.name
-            )
-        (self._producer if broker == "kafka" else self._publisher).flush()
-
-    closed = kind.close
-
-    def count_and_close(self: Any) -> None:
-        letters = f"{self.name}.dead"
-        if broker == "kafka":
-            dead.append(letters in AdminClient(lab.kafka_config()).list_topics(timeout=10).topics)
-            kafka.delete_topics(lab.kafka_config(), [letters])
-        else:
-            with rabbitmq.topology.channel(lab.rabbitmq_parameters()) as channel:
-                dead.append(channel.basic_get(letters, auto_ack=True)[0] is not None)
-        closed(self)
-
-    monkeypatch.setattr(kind, "open", open_after_poison)
-    monkeypatch.setattr(kind, "close", count_and_close)
-    result = idempotency.run("inbox, same transaction", broker, 20, RATE)
-    assert (number(result, "lost"), number(result, "doubled")) == (0, 0)
-    assert dead == [True]
+            dead = [letter.raw for letter in rabbitmq.dead_letters.read(lab.rabbitmq_parameters(), its.name)]
+    assert dead == [poison.to_bytes()]
 
 
 def test_the_rows_of_a_doubled_payment_tell_that_it_was_handled_twice() -> None:
@@ -209,17 +194,11 @@ def test_the_rows_of_a_doubled_payment_tell_that_it_was_handled_twice() -> None:
     assert sorted(rows.query("what == 'handled'").key) == sorted(charging.orders(N))
 
 
-def test_a_queue_is_counted_to_its_end() -> None:
-    own = side.OnRabbitMQ(lab.rabbitmq_parameters(), Trace())
-    try:
-        own.open([])
+@pytest.mark.parametrize("broker", ["kafka", "rabbitmq"])
+def test_what_is_announced_is_counted_to_its_end(broker: str) -> None:
+    with charging.backend(broker, Trace()) as its:
         for event in charging.placed(charging.orders(30)):
-            own.tell(event)
-        assert own.told() == dict.fromkeys(charging.orders(30), 1)
-    finally:
-        own.close()
-    with (
-        pytest.raises(pika.exceptions.ChannelClosedByBroker),
-        rabbitmq.topology.connect(lab.rabbitmq_parameters()) as connection,
-    ):
-        connection.channel().queue_declare(own.name, passive=True)
+            its.announce(event)
+        assert its.announced() == dict.fromkeys(charging.orders(30), 1)
+    with pytest.raises(BrokerError):
+        its.announced()  # all that was made is gone

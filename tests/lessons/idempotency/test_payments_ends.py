@@ -9,9 +9,9 @@ from confluent_kafka.admin import AdminClient
 
 from labkit import lab
 from labkit.base.errors import NotInTimeError, SettingError
-from labkit.lessons.idempotency import crashes, paper
+from labkit.lessons.idempotency import crashes, predicted
 from labkit.lessons.idempotency.charging import orders
-from labkit.lessons.idempotency.ends import race, sending, transactions, window
+from labkit.lessons.idempotency.limits import race, sending, transactions, window
 
 pytestmark = pytest.mark.usefixtures("brokers")
 
@@ -25,13 +25,13 @@ def nothing_left() -> Iterator[None]:
     yield
     topics = AdminClient(lab.kafka_config()).list_topics(timeout=10).topics
     assert [name for name in topics if name.startswith(("payments", "sent-", "race-"))] == []
-    assert [t.name for t in threading.enumerate() if t.ident not in before and not t.daemon] == []
+    assert [t.name for t in threading.enumerate() if t.ident not in before] == []
 
 
 def test_a_transaction_is_once_for_who_reads_committed_and_as_on_paper_for_all_others() -> None:
     result = transactions.run(payments=40, crash_rate=0.1, seed=5)
     keys = orders(40)
-    expected = paper.predict(transactions.WAY, keys, crashes.planned(keys, 5, 0.1), batch=10)
+    expected = predicted.predict(transactions.WAY, keys, crashes.planned(keys, 5, 0.1), batch=10)
     doubled = dict(zip(result.deliveries["view"], result.deliveries["doubled"], strict=True))
     assert result.measures["crashes"].value > 0 and expected.doubled
     assert doubled == {
@@ -59,10 +59,10 @@ def test_a_whole_wire_loses_and_doubles_nothing() -> None:
 
 @pytest.mark.parametrize("broker", BROKERS)
 def test_who_checks_and_then_acts_charges_everybody_twice_and_a_unique_key_mends_it(broker: str) -> None:
-    broken, mended = (race.run(handler, broker, payments=20) for handler in race.HANDLERS)
-    assert (broken.measures["doubled"].value, broken.measures["lost"].value) == (20, 0)
+    repeated, mended = (race.run(handler, broker, payments=20) for handler in race.HANDLERS)
+    assert (repeated.measures["doubled"].value, repeated.measures["lost"].value) == (20, 0)
     assert (mended.measures["doubled"].value, mended.measures["lost"].value) == (0, 0)
-    assert len(broken.anomalies) == 20 and mended.anomalies.empty
+    assert len(repeated.anomalies) == 20 and mended.anomalies.empty
 
 
 def test_an_error_of_a_handler_comes_back_and_ends_both_consumers() -> None:

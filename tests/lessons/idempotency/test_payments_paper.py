@@ -9,10 +9,10 @@ import pytest
 from labkit import lab
 from labkit.base.errors import SettingError, StorageError
 from labkit.lessons import idempotency
-from labkit.lessons.idempotency import compare, crashes, paper
+from labkit.lessons.idempotency import compare, crashes, predicted
 from labkit.lessons.idempotency import kill as kill9
-from labkit.lessons.idempotency.ends import puzzle, race, sending, window
 from labkit.lessons.idempotency.ledger import Ledger
+from labkit.lessons.idempotency.limits import puzzle, race, sending, window
 from labkit.lessons.idempotency.setting import NotOnOfferError, Setting
 from labkit.lessons.idempotency.steps import POINTS, STRATEGIES
 from labkit.provision.model import Running
@@ -39,7 +39,7 @@ MEANING: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 def test_on_paper_exactly_the_crashes_in_the_gap_lose_or_double(name: str, seed: int) -> None:
     plan = crashes.planned(KEYS, seed, 0.2)
     assert set(plan.values()) == set(POINTS), "every point has crashes, or this proves nothing"
-    counts = paper.predict(STRATEGIES[name], KEYS, plan)
+    counts = predicted.predict(STRATEGIES[name], KEYS, plan)
     lose, double = MEANING[name]
     assert counts.lost == [key for key in KEYS if plan.get(key) in lose]
     assert counts.doubled == [key for key in KEYS if plan.get(key) in double]
@@ -50,13 +50,13 @@ def test_every_strategy_has_its_meaning_written_down() -> None:
 
 
 def test_a_crash_in_a_batch_repeats_all_of_the_batch_that_was_done() -> None:
-    counts = paper.predict(STRATEGIES["work first"], KEYS[:20], {"8": "after_handle"}, batch=5)
+    counts = predicted.predict(STRATEGIES["work first"], KEYS[:20], {"8": "after_handle"}, batch=5)
     assert counts.doubled == ["6", "7", "8"]
     assert counts.lost == []
 
 
 def test_who_never_commits_begins_at_the_first_payment_again() -> None:
-    counts = paper.predict(STRATEGIES["automatic commit"], KEYS[:10], {"4": "after_handle", "6": "before_handle"})
+    counts = predicted.predict(STRATEGIES["automatic commit"], KEYS[:10], {"4": "after_handle", "6": "before_handle"})
     assert {key: counts.charged[key] for key in KEYS[:10]} == dict(
         zip(KEYS, [3, 3, 3, 3, 2, 1, 1, 1, 1, 1], strict=False)
     )
@@ -91,7 +91,7 @@ def test_with_one_transaction_the_charge_before_the_ack_is_right_and_each_order_
 
 
 def test_the_puzzle_shows_each_gap_and_what_a_crash_there_did() -> None:
-    shown = " ".join(repr(puzzle.on_paper(["read", "ack", "handle", "remember", "publish"])).split())
+    shown = " ".join(repr(puzzle.predicted(["read", "ack", "handle", "remember", "publish"])).split())
     assert "ack | handle × charged NEVER, told never" in shown
     assert "read | ack ✓ charged once, told once" in shown
     assert "Not yet: 1 never charged." in shown

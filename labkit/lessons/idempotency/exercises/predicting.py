@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from labkit.lessons.idempotency.paper import predict as on_paper
+from labkit.lessons.idempotency.predicted import predict as prediction
 from labkit.lessons.idempotency.steps import POINTS, STRATEGIES
 from labkit.teach.exercises.exercise import Exercise, Wrong
 from labkit.teach.exercises.verdict import Finding
@@ -64,7 +64,7 @@ def _truth(case: tuple[int, int, int]) -> dict[str, tuple[int, int]]:
     points = [point for point, count in zip(POINTS, case, strict=True) for _ in range(count)]
     plan = {str(number): point for number, point in enumerate(points, 1)}
     keys = [str(number) for number in range(1, len(points) + 6)]
-    found = {name: on_paper(STRATEGIES[name], keys, plan) for name in _WHY}
+    found = {name: prediction(STRATEGIES[name], keys, plan) for name in _WHY}
     return {name: (len(one.lost), len(one.doubled)) for name, one in found.items()}
 
 

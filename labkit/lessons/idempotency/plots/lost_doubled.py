@@ -72,7 +72,7 @@ def lines(table: pd.DataFrame) -> list[Line]:
 
 
 def title(found: list[Line]) -> str:
-    """The finding: who was wronged, by the worst strategy of each kind; of many, the one or two that wronged nobody."""
+    """The finding: whom the worst strategy of each kind lost or doubled; of many, the one or two that did neither."""
     total = found[0].payments
     twice = max(found, key=lambda line: line.doubled)
     never = max(found, key=lambda line: line.lost)
@@ -95,9 +95,9 @@ def title(found: list[Line]) -> str:
 
 
 def clean(found: list[Line]) -> list[str]:
-    """The strategies that wronged nobody, on any broker."""
-    wronged = {line.strategy for line in found if line.lost or line.doubled}
-    return [name for name in dict.fromkeys(line.strategy for line in found) if name not in wronged]
+    """The strategies that lost and doubled nobody, on any broker."""
+    affected = {line.strategy for line in found if line.lost or line.doubled}
+    return [name for name in dict.fromkeys(line.strategy for line in found) if name not in affected]
 
 
 def subtitle(found: list[Line]) -> str:

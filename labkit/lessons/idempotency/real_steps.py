@@ -1,4 +1,4 @@
-"""The steps, done for real: charges in SQLite or at the card company, the inbox, the event that tells the others."""
+"""The steps, done for real: charges in SQLite or at the card company, the inbox, PaymentTaken."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,13 +13,13 @@ from labkit.lessons.idempotency.steps import CARD, CARD_KEY
 from labkit.patterns import inbox
 
 Charge = Callable[[str, int, str], Any]  # order, cents, idempotency key (empty: none)
-Tell = Callable[[Event], None]
+Announce = Callable[[Event], None]
 
 
-class RealHands:
+class RealSteps:
     """What the consumer of a run does with an event.
 
-    charge: the card company; for effects outside the ledger. tell: publishes, and returns when it is confirmed.
+    charge: the card company; for effects outside the ledger. announce: publishes, and returns when it is confirmed.
     """
 
     def __init__(
@@ -29,10 +29,10 @@ class RealHands:
         trace: Tracer,
         broker: str,
         charge: Charge | None = None,
-        tell: Tell | None = None,
+        announce: Announce | None = None,
     ) -> None:
         self._ledger, self._effect, self._trace, self._broker = ledger, effect, trace, broker
-        self._charge, self._tell = charge, tell
+        self._charge, self._announce = charge, announce
 
     def remembered(self, what: Delivery) -> bool:
         with self._ledger.guarded():
@@ -41,28 +41,28 @@ class RealHands:
     def handle(self, what: Delivery) -> None:
         with self._ledger.guarded(), self._ledger.store:
             self._take_money(what.event)
-        self._stays(what)
+        self._stored(what)
 
     def remember(self, what: Delivery) -> None:
         with self._ledger.guarded(), self._ledger.store:
             inbox.remember(self._ledger.store, what.event.id, what.event.time.timestamp())
 
-    def once(self, what: Delivery, strike: Callable[[str], None]) -> None:
+    def once(self, what: Delivery, failpoint: Callable[[str], None]) -> None:
         event = what.event
 
         def effect() -> None:
-            strike(BEFORE_HANDLE)
+            failpoint(BEFORE_HANDLE)
             self._take_money(event)
-            strike(AFTER_HANDLE)
+            failpoint(AFTER_HANDLE)
 
         with self._ledger.guarded():
             new = inbox.once(self._ledger.store, event.id, effect, event.time.timestamp())
         if new:
-            self._stays(what)
+            self._stored(what)
 
     def publish(self, what: Delivery) -> None:
-        assert self._tell is not None  # only strategies with this step come here
-        self._tell(what.event)
+        assert self._announce is not None  # only strategies with this step come here
+        self._announce(what.event)
 
     def _take_money(self, event: Event) -> None:
         order, cents = event.subject, int(event.data["cents"])
@@ -72,7 +72,7 @@ class RealHands:
         else:
             self._ledger.charge(order, cents)
 
-    def _stays(self, what: Delivery) -> None:
+    def _stored(self, what: Delivery) -> None:
         """The charge is stored."""
         what.handled()
         event = what.event

@@ -8,16 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labkit.chaos.faults import AFTER_HANDLE, BEFORE_HANDLE
-from labkit.lessons.idempotency.crashes import Crash, Strikes, crash
+from labkit.lessons.idempotency.crashes import Crash, CrashPlan, crash
 from labkit.lessons.idempotency.steps import ACK, CARD, CARD_KEY, UPSERT, Strategy, perform
 
 
 @dataclass(frozen=True)
 class Counts:
-    """charged, told: payment -> how often. lost: never charged. doubled: more than once. extra: charges too many."""
+    """charged, announced: payment -> times. lost: never charged. doubled: more than once. extra: charges too many"""
 
     charged: Mapping[str, int]
-    told: Mapping[str, int]
+    announced: Mapping[str, int]
     keys: Sequence[str]
 
     @property
@@ -33,16 +33,16 @@ class Counts:
         return sum(max(self.charged.get(key, 0) - 1, 0) for key in self.keys)
 
     @property
-    def told_twice(self) -> list[str]:
-        return [key for key in self.keys if self.told.get(key, 0) > 1]
+    def announced_twice(self) -> list[str]:
+        return [key for key in self.keys if self.announced.get(key, 0) > 1]
 
 
-class _Paper:
+class _Counters:
     """Stores made of counters."""
 
     def __init__(self, effect: str) -> None:
         self.charged: Counter[str] = Counter()
-        self.told: Counter[str] = Counter()
+        self.announced: Counter[str] = Counter()
         self._inbox: set[str] = set()
         self._effect = effect
 
@@ -55,14 +55,14 @@ class _Paper:
     def remember(self, what: str) -> None:
         self._inbox.add(what)
 
-    def once(self, what: str, strike: Callable[[str], None]) -> None:
+    def once(self, what: str, failpoint: Callable[[str], None]) -> None:
         if what in self._inbox:
             return
         before = self.charged[what]
         try:
-            strike(BEFORE_HANDLE)
+            failpoint(BEFORE_HANDLE)
             self.handle(what)
-            strike(AFTER_HANDLE)
+            failpoint(AFTER_HANDLE)
         except Crash:
             if self._effect not in (CARD, CARD_KEY):  # the transaction takes it back; what is outside stays
                 self.charged[what] = before
@@ -70,12 +70,12 @@ class _Paper:
         self._inbox.add(what)
 
     def publish(self, what: str) -> None:
-        self.told[what] += 1
+        self.announced[what] += 1
 
 
 def predict(strategy: Strategy, keys: Sequence[str], plan: Mapping[str, str], batch: int = 1) -> Counts:
     """The counts that these crashes lead to. A strategy that never acknowledges begins again at the first payment."""
-    hands, strikes = _Paper(strategy.effect), Strikes(plan, crash)
+    steps, crash_plan = _Counters(strategy.effect), CrashPlan(plan, crash)
     place, furthest = 0, 0  # what the broker gives first; how far it has given
     while place < len(keys):
         start = place
@@ -88,9 +88,9 @@ def predict(strategy: Strategy, keys: Sequence[str], plan: Mapping[str, str], ba
                     nonlocal place
                     place = to if due else place
 
-                perform(strategy, hands, keys[at], ack, strikes.of(keys[at]), again)
+                perform(strategy, steps, keys[at], ack, crash_plan.of(keys[at]), again)
             if ACK not in strategy.steps:
                 break
         except Crash:
             continue
-    return Counts(hands.charged, hands.told, keys)
+    return Counts(steps.charged, steps.announced, keys)

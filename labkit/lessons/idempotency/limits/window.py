@@ -1,22 +1,22 @@
 """The inbox grows; who forgets, forgets too early for somebody. A month of payments, and a replay at its end."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import pandas as pd
 
+from labkit import lab
 from labkit.events.event import Event
 from labkit.events.trace import Trace
-from labkit.harness.clearing import cleared
 from labkit.harness.kinds import Broker, Whole
 from labkit.harness.settings import experiment
 from labkit.lessons.idempotency import outcome
-from labkit.lessons.idempotency.charging import orders, side_of, workshop
+from labkit.lessons.idempotency.charging import backend, orders, work_dir
 from labkit.lessons.idempotency.ledger import Ledger
-from labkit.lessons.idempotency.paper import Counts
+from labkit.lessons.idempotency.predicted import Counts
+from labkit.lessons.idempotency.reading import Reader
 from labkit.lessons.idempotency.setting import Payments
-from labkit.lessons.idempotency.side import OnKafka, OnRabbitMQ
 from labkit.measure.result import Measure, Result
 from labkit.patterns import inbox
 
@@ -41,14 +41,12 @@ def run(
     keys = orders(payments)
     events = _month(keys, days)
     evening_s = (_START + timedelta(days=days)).timestamp()
-    with ExitStack() as end:
-        books = Ledger(workshop(end) / "ledger.db")
-        end.callback(books.close)
-        side = side_of(broker, Trace())
-        end.enter_context(cleared(side.close))
-        side.open([*events, *events])
-        remembered = _take_all(side, books, payments, window_days, evening_s)
-        counts = Counts(books.counts(), {}, keys)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(closing(Ledger(stack.enter_context(work_dir()) / "ledger.db")))
+        its = stack.enter_context(backend(broker, Trace()))
+        its.publish([*events, *events])
+        remembered = _take_all(its.reader(prefetch=100), ledger, payments, window_days, evening_s)
+        counts = Counts(ledger.counts(), {}, keys)
     late = sum(event.time.timestamp() < evening_s - window_days * _DAY_S for event in events)
     return _result(counts, remembered, late, window_days, days, broker)
 
@@ -61,9 +59,8 @@ def _month(keys: list[str], days: int) -> list[Event]:
     ]
 
 
-def _take_all(side: OnKafka | OnRabbitMQ, books: Ledger, payments: int, window_days: int, evening_s: float) -> int:
+def _take_all(reader: Reader, ledger: Ledger, payments: int, window_days: int, evening_s: float) -> int:
     """Every event, the month and the replay. Returns the rows of the inbox on the last evening."""
-    reader = side.reader(prefetch=100)
     at, remembered, forgot_s = 0, 0, 0.0
     try:
         for delivery in reader.deliveries():
@@ -72,11 +69,11 @@ def _take_all(side: OnKafka | OnRabbitMQ, books: Ledger, payments: int, window_d
             at, now_s = at + 1, delivery.event.time.timestamp()
             if at <= payments and now_s - forgot_s >= _DAY_S:  # once a day
                 forgot_s = now_s
-                _forget(books, now_s - window_days * _DAY_S)
-            _take(books, delivery.event)
+                _forget(ledger, now_s - window_days * _DAY_S)
+            _take(ledger, delivery.event)
             if at == payments:
-                _forget(books, evening_s - window_days * _DAY_S)
-                remembered = books.inbox_rows()
+                _forget(ledger, evening_s - window_days * _DAY_S)
+                remembered = ledger.inbox_rows()
             if at % 50 == 0 or at == 2 * payments:
                 reader.ack(delivery)
             if at == 2 * payments:
@@ -86,15 +83,15 @@ def _take_all(side: OnKafka | OnRabbitMQ, books: Ledger, payments: int, window_d
     return remembered
 
 
-def _forget(books: Ledger, older_than_s: float) -> None:
-    with books.guarded():
-        inbox.forget(books.store, older_than_s)
+def _forget(ledger: Ledger, older_than_s: float) -> None:
+    with ledger.guarded():
+        inbox.forget(ledger.store, older_than_s)
 
 
-def _take(books: Ledger, event: Event) -> None:
+def _take(ledger: Ledger, event: Event) -> None:
     cents = int(event.data["cents"])
-    with books.guarded():
-        inbox.once(books.store, event.id, lambda: books.charge(event.subject, cents), event.time.timestamp())
+    with ledger.guarded():
+        inbox.once(ledger.store, event.id, lambda: ledger.charge(event.subject, cents), event.time.timestamp())
 
 
 def _result(counts: Counts, remembered: int, late: int, window_days: int, days: int, broker: str) -> Result:
@@ -111,5 +108,5 @@ def _result(counts: Counts, remembered: int, late: int, window_days: int, days: 
         f"An inbox that remembers {window_days} of {days} days kept {remembered} rows instead of {total}; "
         f"when everything came again, {doubled} customers were charged twice."
     )
-    provenance = {"broker": outcome.label(broker), "settings": f"{total} payments over {days} days, then all again"}
-    return Result(sentence, pd.DataFrame([row]), measures, outcome.wronged(counts, {}, Trace()), provenance)
+    provenance = {"broker": lab.brokers(broker).stamp, "settings": f"{total} payments over {days} days, then all again"}
+    return Result(sentence, pd.DataFrame([row]), measures, outcome.affected(counts, {}, Trace()), provenance)

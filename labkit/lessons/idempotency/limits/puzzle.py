@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from labkit import lab
 from labkit.base.errors import SettingError
 from labkit.events.trace import Trace
 from labkit.lessons.idempotency import charging
-from labkit.lessons.idempotency.outcome import label
-from labkit.lessons.idempotency.paper import Counts, predict
+from labkit.lessons.idempotency.predicted import Counts, predict
 from labkit.lessons.idempotency.setting import Setting
 from labkit.lessons.idempotency.steps import ACK, HANDLE, ONCE, PUBLISH, REMEMBER, STEPS, Strategy
 
@@ -50,7 +50,7 @@ class Verdict:
             )
         if self.steps.index(PUBLISH) < self.steps.index(ONCE):
             return "right, and PaymentTaken is told at least once; it is out before the money is taken"
-        if self.counts.told_twice:
+        if self.counts.announced_twice:
             return "right, and PaymentTaken is told at least once: whoever reads it needs an inbox too"
         return "right, and PaymentTaken is told at most once: somebody may never hear of a payment"
 
@@ -70,10 +70,10 @@ def run(steps: Sequence[str], broker: str = "kafka") -> Verdict:
     way = _way(steps)
     setting = Setting(broker=broker, payments=len(way.steps) + 1, crash_rate=0.0, prefetch=1)
     found, _ = charging.charge(way, setting, _plan(way), Trace())
-    return _verdict(way, found, label(broker))
+    return _verdict(way, found, lab.brokers(broker).stamp)
 
 
-def on_paper(steps: Sequence[str]) -> Verdict:
+def predicted(steps: Sequence[str]) -> Verdict:
     """The same without a broker. Raises SettingError."""
     way = _way(steps)
     return _verdict(way, predict(way, charging.orders(len(way.steps) + 1), _plan(way)), "on paper")
@@ -81,7 +81,7 @@ def on_paper(steps: Sequence[str]) -> Verdict:
 
 def every_order(words: Sequence[str] = FIVE) -> list[Verdict]:
     """What each order of these steps does, on paper."""
-    return [on_paper([READ, *order]) for order in permutations(words)]
+    return [predicted([READ, *order]) for order in permutations(words)]
 
 
 def _way(steps: Sequence[str]) -> Strategy:
@@ -112,7 +112,7 @@ def _verdict(way: Strategy, counts: Counts, where: str) -> Verdict:
 
 
 def _did(counts: Counts, key: str) -> str:
-    charged, told = counts.charged.get(key, 0), counts.told.get(key, 0)
+    charged, announced = counts.charged.get(key, 0), counts.announced.get(key, 0)
     times = {0: "never", 1: "once", 2: "TWICE"}
     sign = "✓" if charged == 1 else "×"
-    return f"{sign} charged {times[charged].replace('never', 'NEVER')}, told {times[told].lower()}"
+    return f"{sign} charged {times[charged].replace('never', 'NEVER')}, told {times[announced].lower()}"

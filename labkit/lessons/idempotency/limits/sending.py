@@ -18,10 +18,10 @@ from labkit.chaos.wire import Wire
 from labkit.events.event import Event
 from labkit.harness.kinds import Number, OneOf, Seed, Whole
 from labkit.harness.settings import experiment
-from labkit.lessons.idempotency import outcome, reading
+from labkit.lessons.idempotency import reading
 from labkit.lessons.idempotency.charging import orders, placed
-from labkit.lessons.idempotency.reading import QUEUE_TYPE
-from labkit.lessons.idempotency.side import counts_in
+from labkit.lessons.idempotency.kafka import counts
+from labkit.lessons.idempotency.rabbitmq import QUEUE_TYPE
 from labkit.measure.result import Measure, Result
 from labkit.truth import standin
 
@@ -74,7 +74,7 @@ def _through_kafka(events: Sequence[Event], unlucky: list[str], idempotent: bool
             for event in events:
                 producer.publish(event, topic)
                 producer.flush()
-        return counts_in(config, topic), wire.lost
+        return counts(config, topic), wire.lost
 
 
 def _through_rabbitmq(events: Sequence[Event], unlucky: list[str]) -> tuple[dict[str, int], int]:
@@ -127,5 +127,5 @@ def _result(sender: str, found: dict[str, int], total: int, lost: int, words: st
     }
     sentence = f"“{sender}”, {lost} of {total} confirms lost: {doubled} events lie in the broker twice."
     sentence += f" {missing} are missing." if missing else ""
-    provenance = {"broker": outcome.label(SENDERS[sender]), "settings": f"{total} events, one by one · {words}"}
+    provenance = {"broker": lab.brokers(SENDERS[sender]).stamp, "settings": f"{total} events, one by one · {words}"}
     return Result(sentence, pd.DataFrame([row]), measures, pd.DataFrame(), provenance)

@@ -6,8 +6,8 @@ name takes over, and Kafka aborts what was open.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import confluent_kafka as ck
@@ -15,20 +15,20 @@ import pandas as pd
 
 from labkit import lab
 from labkit.base.errors import BrokerError
-from labkit.brokers.kafka.topics import CURE, PATIENCE_S, quiet, said
+from labkit.brokers.kafka.topics import CURE, quiet, said, step_timeout_s
 from labkit.events.trace import Trace
-from labkit.harness.clearing import cleared
 from labkit.harness.kinds import Seed
 from labkit.harness.settings import experiment
-from labkit.lessons.idempotency import crashes, outcome
-from labkit.lessons.idempotency.charging import orders, placed, workshop
-from labkit.lessons.idempotency.crashes import Strikes
+from labkit.lessons.idempotency import crashes
+from labkit.lessons.idempotency.charging import orders, placed, work_dir
+from labkit.lessons.idempotency.crashes import CrashPlan
+from labkit.lessons.idempotency.kafka import Backend, Reader, backend, counts
 from labkit.lessons.idempotency.ledger import Ledger
-from labkit.lessons.idempotency.paper import Counts, predict
-from labkit.lessons.idempotency.reading import Delivery, KafkaReader
+from labkit.lessons.idempotency.predicted import Counts, predict
+from labkit.lessons.idempotency.reading import Delivery
+from labkit.lessons.idempotency.real_steps import RealSteps
 from labkit.lessons.idempotency.setting import Batch, CrashRate, Payments
-from labkit.lessons.idempotency.side import OnKafka, counts_in
-from labkit.lessons.idempotency.steps import ACK, HANDLE, Strategy
+from labkit.lessons.idempotency.steps import ACK, HANDLE, LEDGER, Strategy
 from labkit.lessons.idempotency.work import Work
 from labkit.measure.result import Measure, Result
 
@@ -44,78 +44,65 @@ def run(payments: Payments = 200, crash_rate: CrashRate = 0.02, seed: Seed = 1, 
     """
     keys, config, begun_s = orders(payments), lab.kafka_config(), time.monotonic()
     plan, trace = crashes.planned(keys, seed, crash_rate), Trace()
-    strikes = Strikes(plan, crashes.crash)
-    with ExitStack() as end:
-        books = Ledger(workshop(end) / "ledger.db")
-        end.callback(books.close)
-        side = OnKafka(config, trace)
-        end.enter_context(cleared(side.close))
-        side.open(placed(keys))
-        desk = _Desk(config, side.name, side.taken, books, trace)
-        Work(WAY, payments, desk, strikes, batch).until_done(desk.reader)
+    crash_plan = CrashPlan(plan, crashes.crash)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(closing(Ledger(stack.enter_context(work_dir()) / "ledger.db")))
+        broker = stack.enter_context(backend(config, trace))
+        broker.publish(placed(keys))
+        steps = _Transactions(config, broker, ledger, trace)
+        Work(WAY, payments, steps, crash_plan, batch).until_done(steps.reader)
         seen = {
-            "read_committed": counts_in(config, side.taken),
-            "read_uncommitted": counts_in(config, side.taken, "read_uncommitted"),
-            "ledger outside": books.counts(),
+            "read_committed": counts(config, broker.taken),
+            "read_uncommitted": counts(config, broker.taken, "read_uncommitted"),
+            "ledger outside": ledger.counts(),
         }
-    paper = predict(WAY, keys, plan, batch)
-    return _result(seen, paper, keys, strikes.struck, time.monotonic() - begun_s, f"batches of {batch}, seed {seed}")
+    predicted = predict(WAY, keys, plan, batch)
+    settings = f"{payments} payments in batches of {batch}, seed {seed}"
+    return _result(seen, predicted, keys, len(crash_plan.crashed), time.monotonic() - begun_s, settings)
 
 
-class _Desk:
+class _Transactions(RealSteps):
     """What handles the events, and the reader whose acknowledgement is the commit of a transaction."""
 
-    def __init__(self, config: Mapping[str, Any], topic: str, taken: str, books: Ledger, trace: Trace) -> None:
-        self._config, self._topic, self._taken, self._books, self._trace = config, topic, taken, books, trace
+    def __init__(self, config: Mapping[str, Any], broker: Backend, ledger: Ledger, trace: Trace) -> None:
+        super().__init__(ledger, LEDGER, trace, "kafka")
+        self._config, self._topics, self._tracer = config, broker, trace
         self._producer: ck.Producer | None = None
 
-    def reader(self) -> "_Transactional":
+    def reader(self) -> "_Reader":
         """A new life: a producer of the same name, so that Kafka aborts what the last one left open."""
-        mine = {"transactional.id": f"{self._topic}.desk", "retry.backoff.ms": 2, "linger.ms": 0}
+        mine = {"transactional.id": f"{self._topics.name}.desk", "retry.backoff.ms": 2, "linger.ms": 0}
         self._producer = ck.Producer({**quiet(self._config), **mine})
         with _guarded():
-            self._producer.init_transactions(PATIENCE_S)
+            self._producer.init_transactions(step_timeout_s())
             self._producer.begin_transaction()
-        return _Transactional(self._config, self._topic, self._trace, self._producer)
+        return _Reader(self._config, self._topics.name, self._tracer, self._producer)
 
     def handle(self, what: Delivery) -> None:
         """Publish in the transaction, and charge outside of it."""
         assert self._producer
         with _guarded():
             taken = what.event.caused("PaymentTaken", "/shop/payment", {})
-            self._producer.produce(self._taken, taken.to_bytes(), taken.subject)
-            waiting = self._producer.flush(PATIENCE_S)  # so that it is in the log before a crash, open as it is
+            self._producer.produce(self._topics.taken, taken.to_bytes(), taken.subject)
+            waiting = self._producer.flush(step_timeout_s())  # so that it is in the log before a crash, open as it is
         if waiting:
-            raise BrokerError(f"Kafka has not taken PaymentTaken of {taken.subject} within {PATIENCE_S:g} s.", CURE)
-        with self._books.guarded(), self._books.store:
-            self._books.charge(what.event.subject, int(what.event.data["cents"]))
-
-    def remembered(self, what: Delivery) -> bool:
-        return False
-
-    def remember(self, what: Delivery) -> None:
-        raise NotImplementedError
-
-    def once(self, what: Delivery, strike: Callable[[str], None]) -> None:
-        raise NotImplementedError
-
-    def publish(self, what: Delivery) -> None:
-        raise NotImplementedError
+            raise BrokerError(f"Kafka has not taken PaymentTaken of {taken.subject}.", CURE)
+        super().handle(what)
 
 
-class _Transactional(KafkaReader):
+class _Reader(Reader):
     """A reader that acknowledges by committing its place together with what was published."""
 
     def __init__(self, config: Mapping[str, Any], topic: str, trace: Trace, producer: ck.Producer) -> None:
-        super().__init__(config, topic, f"{topic}.group", trace)
+        super().__init__(config, topic, trace)
         self._producer = producer
 
     def ack(self, delivery: Delivery) -> None:
-        received, client = delivery.said, self._consumer.client
+        received, client = delivery.received, self.consumer.client
         place = ck.TopicPartition(received.topic, received.partition, received.offset + 1)
         with _guarded():
-            self._producer.send_offsets_to_transaction([place], client.consumer_group_metadata(), PATIENCE_S)
-            self._producer.commit_transaction(PATIENCE_S)
+            self._producer.send_offsets_to_transaction([place], client.consumer_group_metadata(), step_timeout_s())
+            self._producer.commit_transaction(step_timeout_s())
             self._producer.begin_transaction()
 
 
@@ -130,34 +117,34 @@ def _guarded() -> Iterator[None]:
 
 def _result(
     seen: Mapping[str, Mapping[str, int]],
-    paper: Counts,
+    predicted: Counts,
     keys: list[str],
-    struck: dict[str, str],
+    crashed: int,
     seconds: float,
-    words: str,
+    settings: str,
 ) -> Result:
-    counts = {view: Counts(found, {}, keys) for view, found in seen.items()}
+    views = {view: Counts(found, {}, keys) for view, found in seen.items()}
     table = pd.DataFrame(
         [
             {"view": view, "lost": len(one.lost), "doubled": len(one.doubled), "extra": one.extra,
-             "predicted_doubled": 0 if view == "read_committed" else len(paper.doubled)}
-            for view, one in counts.items()
+             "predicted_doubled": 0 if view == "read_committed" else len(predicted.doubled)}
+            for view, one in views.items()
         ]
     )  # fmt: skip
     measures = {
         "payments": Measure(len(keys), "payments"),
-        "crashes": Measure(len(struck), "crashes"),
+        "crashes": Measure(crashed, "crashes"),
         "seconds": Measure(seconds, "s"),
     }
-    for view, one in counts.items():
+    for view, one in views.items():
         measures[f"{view}_lost"] = Measure(len(one.lost), "payments")
         measures[f"{view}_doubled"] = Measure(len(one.doubled), "payments")
-    doubled = {view: len(one.doubled) for view, one in counts.items()}
+    doubled = {view: len(one.doubled) for view, one in views.items()}
     sentence = (
-        f"Kafka transactions, {len(struck)} crashes in {len(keys)} payments: PaymentTaken doubled "
+        f"Kafka transactions, {crashed} crashes in {len(keys)} payments: PaymentTaken doubled "
         f"{doubled['read_committed']} times for whoever reads committed, "
         f"{doubled['read_uncommitted']} for whoever does not; "
         f"{doubled['ledger outside']} customers charged more than once in the ledger outside."
     )
-    provenance = {"broker": outcome.label("kafka"), "settings": f"{len(keys)} payments in {words}"}
+    provenance = {"broker": lab.brokers("kafka").stamp, "settings": settings}
     return Result(sentence, table, measures, pd.DataFrame(), provenance)
