@@ -1,6 +1,6 @@
 """Lesson 09 on Kafka: one topic with one partition, and a consumer that can be gone at any point."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from time import monotonic
@@ -12,11 +12,9 @@ from labkit.base import names, patience
 from labkit.base.errors import BrokerError
 from labkit.brokers import kafka
 from labkit.brokers.kafka.topics import CURE
-from labkit.events.event import Event
 from labkit.events.trace import Trace, Tracer
-from labkit.lessons.idempotency import reading
 from labkit.lessons.idempotency.crashes import SERVICE
-from labkit.lessons.idempotency.reading import TIMEOUT_S, Delivery
+from labkit.lessons.idempotency.reading import TIMEOUT_S, Backend, Delivery
 
 _POLL_S = 0.2
 
@@ -60,50 +58,18 @@ class Reader:
         self.consumer.close()
 
 
-class Backend:
-    """The topics of a run: `name`, and `taken` for PaymentTaken."""
-
-    def __init__(self, config: Mapping[str, Any], name: str, producer: kafka.Producer, trace: Trace) -> None:
-        self.name, self.taken = name, taken(name)
-        self._config, self._producer, self._trace = config, producer, trace
-
-    def publish(self, events: Sequence[Event]) -> None:
-        """Put the events there. Raises BrokerError."""
-        for event in events:
-            self._producer.publish(event, self.name)
-        self._producer.flush()
-
-    def reader(self, prefetch: int = 20, automatic: bool = False) -> Reader:
-        """A consumer that begins where the group's last one has committed."""
-        return Reader(self._config, self.name, self._trace)
-
-    def announce(self, event: Event) -> None:
-        """Publish PaymentTaken, and return when it is confirmed."""
-        self._producer.publish(event.caused("PaymentTaken", "/shop/payment", {}), self.taken)
-        self._producer.flush()
-
-    def announced(self) -> dict[str, int]:
-        """order -> how many PaymentTaken there are."""
-        return counts(self._config, self.taken)
-
-
 @contextmanager
 def backend(config: Mapping[str, Any], trace: Trace) -> Iterator[Backend]:
     """The topics of a run, for the length of a `with`."""
     name = names.fresh("payments")
     with (
-        kafka.temporary_topics(config, {name: 1, taken(name): 1}),
+        kafka.temporary_topics(config, {name: 1, f"{name}.taken": 1}),
         kafka.Producer(config, trace, "checkout", linger_ms=1) as producer,
     ):
-        yield Backend(config, name, producer, trace)
+        reader = partial(Reader, config, name, trace)
+        yield Backend(name, producer.publish, producer.flush, lambda *_: reader(), partial(messages, config))
 
 
-def taken(name: str) -> str:
-    """The topic for PaymentTaken of the payments in the topic `name`."""
-    return f"{name}.taken"
-
-
-def counts(config: Mapping[str, Any], topic: str, isolation_level: str = "read_committed") -> dict[str, int]:
-    """order -> events of it in the topic. Raises BrokerError, NotInTimeError."""
-    found = kafka.read_all(config, topic, isolation_level=isolation_level)
-    return reading.counts(message.value() or b"" for message in found)
+def messages(config: Mapping[str, Any], topic: str, isolation_level: str = "read_committed") -> list[bytes]:
+    """What is in the topic now. Raises BrokerError, NotInTimeError."""
+    return [one.value() or b"" for one in kafka.read_all(config, topic, isolation_level=isolation_level)]

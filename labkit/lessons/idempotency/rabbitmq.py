@@ -1,6 +1,6 @@
 """Lesson 09 on RabbitMQ: one queue, and a consumer that can be gone at any point."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -13,9 +13,8 @@ from labkit.brokers import rabbitmq
 from labkit.brokers.rabbitmq.refusals import CURE
 from labkit.events.event import Event
 from labkit.events.trace import Trace, Tracer
-from labkit.lessons.idempotency import reading
 from labkit.lessons.idempotency.crashes import SERVICE
-from labkit.lessons.idempotency.reading import TIMEOUT_S, Delivery
+from labkit.lessons.idempotency.reading import TIMEOUT_S, Backend, Delivery
 
 QUEUE_TYPE = "classic"  # a quorum queue gives up a message after 20 returns, and a run may crash more often
 _EMPTY_S = 0.3  # automatic ack: nothing for so long means that the queue is empty
@@ -61,45 +60,17 @@ class Reader:
         self._consumer.close()
 
 
-class Backend:
-    """The queues of a run: `name`, and one for PaymentTaken."""
-
-    def __init__(
-        self, parameters: pika.ConnectionParameters, name: str, publisher: rabbitmq.Publisher, trace: Trace
-    ) -> None:
-        self.name, self._taken = name, _taken(name)
-        self._parameters, self._publisher, self._trace = parameters, publisher, trace
-
-    def publish(self, events: Sequence[Event]) -> None:
-        """Put the events there. Raises BrokerError."""
-        for event in events:
-            self._publisher.publish(event, "", self.name)
-        self._publisher.flush()
-
-    def reader(self, prefetch: int = 20, automatic: bool = False) -> Reader:
-        """A new consumer of the queue."""
-        return Reader(self._parameters, self.name, self._trace, prefetch, automatic)
-
-    def announce(self, event: Event) -> None:
-        """Publish PaymentTaken, and return when it is confirmed."""
-        self._publisher.publish(event.caused("PaymentTaken", "/shop/payment", {}), "", self._taken)
-        self._publisher.flush()
-
-    def announced(self) -> dict[str, int]:
-        """order -> how many PaymentTaken there are. They are taken out of the queue."""
-        return reading.counts(rabbitmq.drain(self._parameters, self._taken))
-
-
 @contextmanager
 def backend(parameters: pika.ConnectionParameters, trace: Trace) -> Iterator[Backend]:
     """The queues of a run, for the length of a `with`."""
     name = names.fresh("payments")
     with (
-        rabbitmq.temporary_queues(parameters, [name, _taken(name)], x_queue_type=QUEUE_TYPE),
+        rabbitmq.temporary_queues(parameters, [name, f"{name}.taken"], x_queue_type=QUEUE_TYPE),
         rabbitmq.Publisher(parameters, trace, "checkout") as publisher,
     ):
-        yield Backend(parameters, name, publisher, trace)
 
+        def publish(event: Event, queue: str) -> None:
+            publisher.publish(event, "", queue)
 
-def _taken(name: str) -> str:
-    return f"{name}.taken"
+        reader, messages = partial(Reader, parameters, name, trace), partial(rabbitmq.drain, parameters)
+        yield Backend(name, publish, publisher.flush, reader, messages)

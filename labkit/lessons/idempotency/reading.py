@@ -38,26 +38,43 @@ class Reader(Protocol):
     def close(self) -> None: ...
 
 
-class Backend(Protocol):
-    """The broker's part of a run. name: of the topic or queue with the payments in it."""
+class Backend:
+    """The broker's part of a run. name: of the topic or queue with the payments in it. taken: for PaymentTaken.
 
-    name: str
+    publish: hands an event to the broker's client. flush: until all is confirmed. reader(prefetch, automatic): a
+    consumer that begins where the last one has acknowledged; automatic: RabbitMQ forgets what it has sent. messages:
+    what is in a topic or queue now.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        publish: Callable[[Event, str], object],
+        flush: Callable[[], object],
+        reader: Callable[[int, bool], Reader],
+        messages: Callable[[str], Iterable[bytes]],
+    ) -> None:
+        self.name, self.taken = name, f"{name}.taken"
+        self._publish, self._flush, self._reader, self._messages = publish, flush, reader, messages
 
     def publish(self, events: Sequence[Event]) -> None:
         """Put the events there, and return when they are confirmed. Raises BrokerError."""
-        ...
+        for event in events:
+            self._publish(event, self.name)
+        self._flush()
 
     def reader(self, prefetch: int = 20, automatic: bool = False) -> Reader:
-        """A consumer that begins where the last one has acknowledged. automatic: RabbitMQ forgets what it has sent."""
-        ...
+        """The next life of the consumer. Raises BrokerError."""
+        return self._reader(prefetch, automatic)
 
     def announce(self, event: Event) -> None:
-        """Publish PaymentTaken, and return when it is confirmed."""
-        ...
+        """Publish PaymentTaken, and return when it is confirmed. Raises BrokerError."""
+        self._publish(event.caused("PaymentTaken", "/shop/payment", {}), self.taken)
+        self._flush()
 
     def announced(self) -> dict[str, int]:
-        """order -> how many PaymentTaken there are. It may take them."""
-        ...
+        """order -> how many PaymentTaken there are. RabbitMQ gives them away. Raises BrokerError."""
+        return counts(self._messages(self.taken))
 
 
 def counts(messages: Iterable[bytes]) -> dict[str, int]:

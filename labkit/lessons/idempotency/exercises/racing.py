@@ -2,9 +2,9 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
+from labkit.base.tasks import TaskGroup
 from labkit.events.event import Event
 from labkit.lessons.idempotency.exercises.check_store import Store, Stores, crashed_at_each_step, order_placed
 from labkit.teach.checks.answer import EndlessError
@@ -12,6 +12,7 @@ from labkit.teach.exercises.exercise import Exercise, Wrong, explanation
 from labkit.teach.exercises.verdict import Finding
 
 _MEET_S = 2.0  # a transaction may keep the other out: then they do not meet, and that is well
+_RACE_S = 30.0
 _MOST_STEPS = 20
 _INSERT = "INSERT INTO inbox VALUES (?, ?) ON CONFLICT DO NOTHING"
 
@@ -67,8 +68,7 @@ def _judge(answer: Callable[..., Any]) -> Sequence[Finding]:
 
 
 def _raced(answer: Callable[..., Any], stores: Stores) -> list[Finding]:
-    path, event, errors = stores.fresh(), order_placed(), list[BaseException]()
-    barrier = threading.Barrier(2)
+    path, event, barrier = stores.fresh(), order_placed(), threading.Barrier(2)
 
     def meet() -> None:
         try:
@@ -76,29 +76,26 @@ def _raced(answer: Callable[..., Any], stores: Stores) -> list[Finding]:
         except threading.BrokenBarrierError:
             pass
 
-    threads = [threading.Thread(target=_consume, args=(answer, stores, path, event, meet, errors)) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    times = stores.charges(path)
-    if errors:
+    def consume() -> None:
+        with stores.open(path) as store:
+            answer(store, event, store.charge, meet)
+
+    tasks = TaskGroup()
+    try:
+        with tasks:
+            for _ in range(2):
+                tasks.start(consume)
+            tasks.join(_RACE_S, "both consumers are done")
+    except BaseException as error:
+        if error is not tasks.error:
+            raise
         why = "the other one was first, and that is no error: who raises does not acknowledge, and gets it again"
-        return [Finding(False, f"{explanation(errors[0])} If it is the unique key: {why}.")]
+        return [Finding(False, f"{explanation(error)} If it is the unique key: {why}.")]
+    times = stores.charges(path)
     if times == 1:
         return [Finding(True, "Two consumers had the same event at the same time: charged once.")]
     did = "was never charged" if not times else f"was charged {times} times"
     return [Finding(False, f"Two consumers had the same event at the same time: the customer {did}.")]
-
-
-def _consume(
-    answer: Callable[..., Any], stores: Stores, path: Path, event: Event, meet: Any, errors: list[BaseException]
-) -> None:
-    try:
-        with stores.open(path) as store:
-            answer(store, event, store.charge, meet)
-    except BaseException as problem:
-        errors.append(problem)
 
 
 def _crashed(answer: Callable[..., Any], stores: Stores) -> Finding:

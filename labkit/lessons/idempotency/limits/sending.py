@@ -20,7 +20,7 @@ from labkit.harness.kinds import Number, OneOf, Seed, Whole
 from labkit.harness.settings import experiment
 from labkit.lessons.idempotency import reading
 from labkit.lessons.idempotency.charging import orders, placed
-from labkit.lessons.idempotency.kafka import counts
+from labkit.lessons.idempotency.kafka import messages
 from labkit.lessons.idempotency.rabbitmq import QUEUE_TYPE
 from labkit.measure.result import Measure, Result
 from labkit.truth import standin
@@ -74,7 +74,7 @@ def _through_kafka(events: Sequence[Event], unlucky: list[str], idempotent: bool
             for event in events:
                 producer.publish(event, topic)
                 producer.flush()
-        return counts(config, topic), wire.lost
+        return reading.counts(messages(config, topic)), wire.lost
 
 
 def _through_rabbitmq(events: Sequence[Event], unlucky: list[str]) -> tuple[dict[str, int], int]:

@@ -22,10 +22,10 @@ from labkit.harness.settings import experiment
 from labkit.lessons.idempotency import crashes
 from labkit.lessons.idempotency.charging import orders, placed, work_dir
 from labkit.lessons.idempotency.crashes import CrashPlan
-from labkit.lessons.idempotency.kafka import Backend, Reader, backend, counts
+from labkit.lessons.idempotency.kafka import Reader, backend, messages
 from labkit.lessons.idempotency.ledger import Ledger
 from labkit.lessons.idempotency.predicted import Counts, predict
-from labkit.lessons.idempotency.reading import Delivery
+from labkit.lessons.idempotency.reading import Backend, Delivery, counts
 from labkit.lessons.idempotency.real_steps import RealSteps
 from labkit.lessons.idempotency.setting import Batch, CrashRate, Payments
 from labkit.lessons.idempotency.steps import ACK, HANDLE, LEDGER, Strategy
@@ -52,8 +52,8 @@ def run(payments: Payments = 200, crash_rate: CrashRate = 0.02, seed: Seed = 1, 
         steps = _Transactions(config, broker, ledger, trace)
         Work(WAY, payments, steps, crash_plan, batch).until_done(steps.reader)
         seen = {
-            "read_committed": counts(config, broker.taken),
-            "read_uncommitted": counts(config, broker.taken, "read_uncommitted"),
+            "read_committed": broker.announced(),
+            "read_uncommitted": counts(messages(config, broker.taken, "read_uncommitted")),
             "ledger outside": ledger.counts(),
         }
     predicted = predict(WAY, keys, plan, batch)
