@@ -57,6 +57,6 @@ class NotInTimeError(LabError):
 
 
 class SetupError(LabError):
-    """The course's Python packages, or the Python that is to run them, could not be had."""
+    """The course's Python packages, or the Python that is to run them, could not be installed."""
 
     exit_code = 7

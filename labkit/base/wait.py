@@ -27,7 +27,7 @@ def until(fact: Callable[[], T], within_s: float, what: str, every_s: float = 0.
             return answer
         if time.monotonic() >= end:
             raise NotInTimeError(
-                f"Waited {within_s:g} s, and it did not come true that {what}.",
+                f"Timed out after {within_s:g} s waiting until {what}.",
                 "look at `python -m labkit status` and `python -m labkit logs`; a busy machine may need a second try",
             )
         checkpoint()

@@ -19,7 +19,7 @@ from labkit.provision import state
 
 IN_VENV = "LABKIT_IN_VENV"  # set for the process we become, so that it does not look for an interpreter again
 _LIGHT = ("down", "status")  # where no lab runs, these need no packages to say so
-_PATIENCE_S = 3600.0
+_TIMEOUT_S = 3600.0
 
 
 def main(argv: Sequence[str]) -> int:
@@ -81,7 +81,7 @@ def _make(place: Venv, extra: str | None, lab: settings.Settings) -> Path:
         say(f"another start is setting up {place.folder}; waiting for it")
 
     try:
-        with lock.held(lab.home / "bootstrap.lock", _PATIENCE_S, waiting) as hold:
+        with lock.held(lab.home / "bootstrap.lock", _TIMEOUT_S, waiting) as hold:
             if not place.is_ready(extra):
                 say(f"putting the course's Python packages into {place.folder} (once; nothing else is changed)")
                 install.fill(place, place.lock_for(extra), lab.cache, hold, say)

@@ -138,7 +138,7 @@ class Faults:
     """The faults of one service. `plan` may be set at any time, from any thread; the next try meets the new one.
 
     crash: what a crash does (by default this process dies as from `kill -9`). A key that is tried again after a crash
-    must come with a higher attempt, or it crashes for ever: count the tries where they outlive the process.
+    must come with a higher attempt, or it crashes forever: count the tries where they outlive the process.
     """
 
     def __init__(self, service: str, plan: FaultPlan | None = None, crash: Callable[[], None] = _kill_me) -> None:

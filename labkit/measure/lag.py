@@ -17,7 +17,7 @@ def drain_s(backlog: float, served_per_s: float, arriving_per_s: float) -> float
 def behind(came_s: pd.Series, went_s: pd.Series, joined_s: float = 0.0) -> pd.Series:
     """How far a subscriber is behind: second -> how many events wait for it from then on. One row a change.
 
-    came_s, went_s: when each event was published, and handled. One that was never handled (empty) waits for ever.
+    came_s, went_s: when each event was published, and handled. One that was never handled (empty) waits forever.
     joined_s: when it subscribed. What was published before, and reached it all the same, waits from then on.
     """
     came, went = came_s.clip(lower=joined_s), went_s.dropna().clip(lower=joined_s)

@@ -45,7 +45,7 @@ def once(store: sqlite3.Connection, event_id: str, effect: Callable[[], object],
 
 
 def forget(store: sqlite3.Connection, older_than: float) -> int:
-    """Drop the notes of events before this time, so that the table does not grow for ever; how many.
+    """Drop the notes of events before this time, so that the table does not grow forever; how many.
 
     A duplicate that comes later than that is done again.
 

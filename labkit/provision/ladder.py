@@ -37,7 +37,7 @@ def provide(broker: str, place: Place, say: Say) -> Started:
         except OSError as error:
             raise storage_error(error, place) from error
     listed = "\n".join(reasons) or "  - none was allowed (LABKIT_FROM)"
-    raise BrokerError(f"{NAMES[broker]} could not be had. Tried, in this order:\n{listed}", _ONE_OF_THESE[broker])
+    raise BrokerError(f"{NAMES[broker]} could not be installed. Tried, in this order:\n{listed}", _ONE_OF_THESE[broker])
 
 
 _ONE_OF_THESE = {

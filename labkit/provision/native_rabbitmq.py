@@ -182,7 +182,7 @@ def _environment(program: Program, folder: Path, epmd_port: int) -> dict[str, st
 
 
 def _launch_epmd(place: Place, program: Program, port: int, node: _Node) -> Child:
-    """Erlang's port mapper, as a child of ours: left to itself, RabbitMQ starts one that stays for ever."""
+    """Erlang's port mapper, as a child of ours: left to itself, RabbitMQ starts one that stays forever."""
     epmd = next(iter(program.erlang.parent.glob("erts-*/bin/epmd")), None) or program.erlang / "epmd"
     argv = [str(epmd), "-port", str(port), "-address", "127.0.0.1"]
     return Child("rabbitmq-epmd", argv, place.logs / "rabbitmq-epmd.log", _environment(program, node.folder, port))

@@ -184,7 +184,7 @@ class Panel:
         with self._says:
             try:
                 self._show()
-            except Exception as problem:  # a strange result must not leave the panel "at work" for ever
+            except Exception as problem:  # a strange result must not leave the panel "at work" forever
                 self.error, closing = problem, "The result cannot be shown."
                 self._out.value = render.error(problem)
             self._status.value = render.status(closing or self._standing())

@@ -67,7 +67,7 @@ def requests(url: str, n: int, rate: float = 200.0) -> list[Request]:
 
 
 def test_requests_leave_when_they_are_due_though_no_answer_has_come(server: Server) -> None:
-    """The server answers nobody until all are there. A load that waited for an answer would wait for ever."""
+    """The server answers nobody until all are there. A load that waited for an answer would wait forever."""
     n, seen, all_here = 20, [0], asyncio.Event()
 
     async def when_all_are_here(request: web.Request) -> web.StreamResponse:

@@ -140,4 +140,4 @@ def test_the_budget_allows_retries_as_a_share_of_the_calls() -> None:
     assert not budget.take()
     for _ in range(100):
         budget.call()
-    assert [budget.take() for _ in range(3)] == [True, True, False]  # it does not save up for ever
+    assert [budget.take() for _ in range(3)] == [True, True, False]  # it does not save up forever

@@ -111,7 +111,7 @@ def test_every_run_has_a_picture_with_something_on_it(name: str) -> None:
     colours = {pixel for _, pixel in image.getcolors(1 << 24) or []}
     broken = tuple(int(style.BROKEN[i : i + 2], 16) for i in (1, 3, 5))
     near = [c for c in colours if max(abs(a - b) for a, b in zip(c, broken, strict=True)) < 12]
-    assert bool(near) == bool(found.scene["broken"]), "the colour of what is broken is on what is broken, only"
+    assert bool(near) == bool(found.scene["out_of_order"]), "the colour of what is broken is on what is broken, only"
 
 
 def test_the_three_moments_are_moments_of_the_key(kafka: Stage) -> None:
@@ -140,7 +140,7 @@ def test_what_the_browser_sets_is_checked_too(kafka: Stage) -> None:
 
 def test_a_story_without_trouble_ends_with_the_whole_run() -> None:
     found = stage(stage_runs.rows("kafka_keyed"))
-    assert not found.scene["broken"]
+    assert not found.scene["out_of_order"]
     (board,) = found.scene["boards"]
     last = max(time for cell in board["cells"] for time in scene.moments(cell))
     assert drawn._three(board, 0)[-1] == last

@@ -162,7 +162,7 @@ class Consumer:
         """
         places = self._places(received)
         try:
-            # librdkafka's own way to wait for a commit waits for ever when the broker is gone. So ask what it has kept.
+            # librdkafka's own way to wait for a commit waits forever when the broker is gone. So ask what it has kept.
             self.client.commit(offsets=places, asynchronous=True)
             kept = self.client.committed(places, timeout=step_timeout_s())
         except ck.KafkaException as error:
@@ -228,7 +228,7 @@ class Consumer:
 
     def close(self) -> None:
         """Leave the group. What was not committed, another member gets again."""
-        # librdkafka waits here for an answer of the broker, for ever if need be. We do not.
+        # librdkafka waits here for an answer of the broker, forever if need be. We do not.
         leaving = threading.Thread(target=self.client.close, name=f"leave {self._who}", daemon=True)
         leaving.start()
         leaving.join(_LEAVE_S if self._unanswered or self._lost_s is not None else step_timeout_s())

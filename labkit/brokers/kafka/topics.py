@@ -15,7 +15,6 @@ from labkit.base.wait import until
 
 BROKER = "kafka"
 TIMEOUT_S = 10.0  # that Kafka may take for one step, on a quiet machine
-PATIENCE_S = TIMEOUT_S
 CURE = "is the topic made (`create_topics`)? look at `python -m labkit status` and `python -m labkit logs kafka`"
 GONE = "run `lab.start()` again: it starts a broker that died on the data it had; or `python -m labkit status`"
 

@@ -14,7 +14,7 @@ _NONE = "not set"
 def refused(error: BaseException) -> BrokerError:
     """RabbitMQ's own words for an error of pika's, with a cure. What is well known is explained."""
     what, cure = explained(str(getattr(error, "reply_text", "")) or repr(error))
-    return BrokerError(f"RabbitMQ said no: {what}.", cure)
+    return BrokerError(f"RabbitMQ refused: {what}.", cure)
 
 
 def explained(text: str) -> tuple[str, str]:

@@ -56,7 +56,7 @@ class Setting(Settings):
         if self.broker == "rabbitmq" and self.batch > self.prefetch:
             raise SettingError(
                 f"With prefetch {self.prefetch} RabbitMQ hands out no more before an ack, and a batch of {self.batch} "
-                "is never full: the consumer would wait for ever.",
+                "is never full: the consumer would wait forever.",
                 f"give a prefetch of at least {self.batch}",
             )
 

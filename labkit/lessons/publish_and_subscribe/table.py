@@ -120,19 +120,19 @@ def look_at_publisher(shop: Shop, when: str) -> dict[str, object]:
         "pid": shop.processes["storefront"].pid,
         "source": _short(code),
         "settings": _short(told),
-        "told": {name: json.loads(told)[name] for name in _SHOWN},
+        "shown": {name: json.loads(told)[name] for name in _SHOWN},
         "subscribers": ", ".join(name for name in shop.processes if name not in ("storefront", "mailbox")),
     }
 
 
 def publisher(trace: Trace) -> pd.DataFrame:
     """Each look at the publisher of a run: when, pid, source, settings (the beginning of a SHA-256), subscribers."""
-    return pd.DataFrame(_looks(trace)).set_index("when").drop(columns="told")
+    return pd.DataFrame(_looks(trace)).set_index("when").drop(columns="shown")
 
 
 def publisher_settings(trace: Trace) -> dict[str, object]:
     """What the publisher of a run is told at its start, without the brokers' addresses and passwords."""
-    return dict(_looks(trace)[-1]["told"])
+    return dict(_looks(trace)[-1]["shown"])
 
 
 def _looks(trace: Trace) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ def build(rows: Iterable[Row], broker: str | None = None, noun: str = "Order") -
         "noun": noun,
         "keys": keys,
         "types": types,
-        "broken": sorted(set(broken)),
+        "out_of_order": sorted(set(broken)),
         "start": broken[0] if broken else 0,
         "aligned": aligned,
         "boards": boards,

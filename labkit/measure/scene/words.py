@@ -99,7 +99,7 @@ def _of_cell(scene: Scene, board: Mapping[str, Any], cell: Mapping[str, Any]) ->
     if lane["kind"] == "exchange":
         return [*found, (cell["at"], f"{board['name']} has {what}. {_NOT_READ}")]
     place = f"{lane['name']}, offset {cell['slot']}" if lane["kind"] == "log" else f"the {lane['name']}"
-    found.append((cell["at"], f"{_first(what)} lies in {place}."))
+    found.append((cell["at"], f"{_first(what)} is in {place}."))
     for i, trip in enumerate(cell["trips"]):
         found += _of_trip(board, cell, i, trip, what)
     return found

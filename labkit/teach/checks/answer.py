@@ -1,4 +1,4 @@
-"""Call what a learner has written: its errors are findings, and nothing of it goes on for ever."""
+"""Call what a learner has written: its errors are findings, and nothing of it goes on forever."""
 
 from collections.abc import Callable
 from typing import Any

@@ -96,7 +96,7 @@ class NamedChannel:
 
 
 def drained(channel: Any, queue: str) -> list[bytes]:
-    """All that lies in a queue, taken out of it. channel: pika's, or one that stands in for it."""
+    """All that is in a queue, taken out of it. channel: pika's, or one that stands in for it."""
     found = []
     while (got := channel.basic_get(queue, auto_ack=True))[0]:
         found.append(got[2])

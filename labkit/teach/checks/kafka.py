@@ -17,7 +17,7 @@ def real_topics(config: Mapping[str, Any], partitions: Mapping[str, int]) -> Ite
     try:
         yield bare.producer(config)
     except KafkaException as error:
-        raise BrokerError(f"Kafka did not play along: {topics.said(error)}.", topics.CURE) from error
+        raise BrokerError(f"Kafka failed: {topics.said(error)}.", topics.CURE) from error
     finally:
         topics.delete_topics(config, partitions)
 

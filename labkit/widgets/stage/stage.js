@@ -83,7 +83,7 @@ class Stage {
     this.scrub.step = String(this.end / 2000);
     const named = this.model.get("labels");
     this.key.replaceChildren(...this.scene.keys.map((_, i) =>
-      make("option", "", { value: i }, (this.scene.broken.includes(i) ? "× " : "") + named[i])));
+      make("option", "", { value: i }, (this.scene.out_of_order.includes(i) ? "× " : "") + named[i])));
     this.key.hidden = this.scene.keys.length < 2;
     this.speeds();
     this.chosen();

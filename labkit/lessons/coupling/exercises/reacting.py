@@ -126,9 +126,7 @@ def _strange(story: Story) -> Finding:
     if _STRANGE[1] in story.reserved:
         return Finding(False, f"{_STRANGE[0]} reserved stock: only OrderPlaced may. Look at the event's type.")
     if raw in story.dead:
-        return Finding(
-            False, f"{_STRANGE[0]} lies in the dead letters: it is a good event, for somebody else. Let it go."
-        )
+        return Finding(False, f"{_STRANGE[0]} is a dead letter: it is a good event, for somebody else. Let it go.")
     if raw in story.left:
         return Finding(False, f"{_STRANGE[0]} was never acknowledged: it comes back forever.{_raised(story, raw)}")
     return Finding(True, "A type that is none of its business is let go.")
@@ -143,15 +141,13 @@ def _poison(story: Story) -> Finding:
         )
     if lost:
         return Finding(False, f"The bytes {lost[0]!r} are gone: they must lie in the dead letters, as they came.")
-    return Finding(True, "What is no event lies in the dead letters, as it came, and blocks nobody.")
+    return Finding(True, "What is no event is a dead letter, as it came, and blocks nobody.")
 
 
 def _waits(story: Story) -> Finding:
     raw = _message("OrderPlaced", _AWAY)
     if raw in story.dead:
-        return Finding(
-            False, f"{_AWAY} lies in the dead letters because the store was away for a moment: it was a good order."
-        )
+        return Finding(False, f"{_AWAY} is a dead letter because the store was away for a moment: it was a good order.")
     if _AWAY not in story.reserved:
         return Finding(False, f"{_AWAY} is lost: the store was away, and the message was acknowledged all the same.")
     return Finding(True, "While the store is away nothing is acknowledged: the order comes again, and is reserved.")

@@ -11,7 +11,7 @@ from matplotlib.patches import Circle, Rectangle, Wedge
 from labkit.plots import style
 
 
-class Told(Protocol):
+class Shown(Protocol):
     """What is read of an answer. word: yes, no, conditions, does not apply, not asked here."""
 
     @property
@@ -46,7 +46,7 @@ _ROW, _WIDE, _HEAD, _FOOT, _LEFT = 0.47, 1.05, 1.95, 0.62, 0.18  # inches
 _LETTERS = 43  # of a question in one line
 
 
-def grid(answers: Sequence[Told], texts: Mapping[str, str], stamp: str = "") -> style.Picture:
+def grid(answers: Sequence[Shown], texts: Mapping[str, str], stamp: str = "") -> style.Picture:
     """The answers as a table. texts: a question's name → the question in words, which also gives the order of rows.
 
     A full circle is yes, a hollow one no, a half one yes on the condition that stands below. Where the stand-in answers
@@ -82,7 +82,7 @@ def grid(answers: Sequence[Told], texts: Mapping[str, str], stamp: str = "") -> 
     return style.Picture(sheet, _alt(cells, rows, columns))
 
 
-def title(cells: Mapping[tuple[str, str], Told], rows: Sequence[str]) -> str:
+def title(cells: Mapping[tuple[str, str], Shown], rows: Sequence[str]) -> str:
     """The finding: how often the log and the queue answer otherwise, and how often the stand-in lies."""
     parts = []
     for other, words in (("rabbitmq-quorum", "Kafka and a quorum queue differ in {n} of {all} questions"),
@@ -118,7 +118,7 @@ def _question(ax: Axes, text: str, down: int, wide: float) -> None:
     ax.text(0, (down + 0.5) * _ROW, lines, size=10.5, va="center", linespacing=1.15)
 
 
-def _cell(ax: Axes, x: float, down: int, answer: Told, true: Told | None) -> None:
+def _cell(ax: Axes, x: float, down: int, answer: Shown, true: Shown | None) -> None:
     look = COLUMNS[answer.backend].look
     otherwise = answer.backend == STANDIN and true is not None and true.word != answer.word
     short = answer.short if answer.word == "conditions" else ""
@@ -142,7 +142,7 @@ def _sign(ax: Axes, x: float, y: float, word: str, look: style.Look) -> None:
         ax.add_patch(Wedge((x, y), 0.068, 90, 270, facecolor=look.words, edgecolor="none", zorder=4))
 
 
-def _alt(cells: Mapping[tuple[str, str], Told], rows: Sequence[str], columns: Sequence[str]) -> str:
+def _alt(cells: Mapping[tuple[str, str], Shown], rows: Sequence[str], columns: Sequence[str]) -> str:
     """One sentence: what the table says, column by column."""
     parts = []
     for name in columns:

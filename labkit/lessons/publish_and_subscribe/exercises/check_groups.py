@@ -52,18 +52,18 @@ def _reader(settings: Mapping[str, Any], group: str, topic: str) -> Consumer:
 
 def _wait_for_places(readers: Sequence[Consumer], places: int) -> None:
     """Until every partition has a reader in every group."""
-    end_s = monotonic() + topics.PATIENCE_S
+    end_s = monotonic() + topics.step_timeout_s()
     while sum(len(reader.assignment()) for reader in readers) < places:
         for reader in readers:
             reader.poll(0.01)
         if monotonic() > end_s:
-            raise BrokerError(f"The groups were not ready within {topics.PATIENCE_S:g} s.", topics.CURE)
+            raise BrokerError(f"The groups were not ready within {topics.step_timeout_s():g} s.", topics.CURE)
 
 
 def _read(readers: Mapping[Who, Consumer], due: int) -> dict[Who, list[str]]:
     """Read until every group has everything once: so many deliveries are due, and there are no more than these."""
     got: dict[Who, list[str]] = {who: [] for who in readers}
-    end_s = monotonic() + topics.PATIENCE_S
+    end_s = monotonic() + topics.step_timeout_s()
     while sum(map(len, got.values())) < due:
         for who, reader in readers.items():
             message = reader.poll(0.01)
@@ -72,5 +72,5 @@ def _read(readers: Mapping[Who, Consumer], due: int) -> dict[Who, list[str]]:
                 reader.commit(message=message, asynchronous=False)
                 got[who].append((message.value() or b"").decode())
         if monotonic() > end_s:
-            raise BrokerError(f"Not everything was read within {topics.PATIENCE_S:g} s.", topics.CURE)
+            raise BrokerError(f"Not everything was read within {topics.step_timeout_s():g} s.", topics.CURE)
     return got
