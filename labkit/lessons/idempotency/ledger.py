@@ -43,7 +43,7 @@ class Ledger:
         self.store.execute(f"{verb} INTO charges VALUES (?, ?)", (order, cents))
 
     def remembered(self, event_id: str) -> bool:
-        """Whether the event stands in the inbox."""
+        """Whether the event is in the inbox."""
         return self.store.execute("SELECT 1 FROM inbox WHERE event_id = ?", (event_id,)).fetchone() is not None
 
     def counts(self) -> dict[str, int]:

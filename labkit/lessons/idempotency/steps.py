@@ -97,7 +97,7 @@ def _do(step: str, steps: Steps[T], what: T, ack: Callable[[], Any], failpoint: 
         steps.handle(what)
         failpoint(AFTER_HANDLE)
     elif step == ONCE:
-        steps.once(what, failpoint)  # the points lie inside the transaction
+        steps.once(what, failpoint)  # the points are inside the transaction
     elif step == REMEMBER:
         steps.remember(what)
     elif step == PUBLISH:

@@ -123,7 +123,7 @@ take = Exercise(
     hints=(
         "Two things have to stay: the charge, and the note that it was made. What if only one of them does?",
         "`with store:` is one transaction. `INSERT INTO inbox VALUES (?, ?) ON CONFLICT DO NOTHING` takes the event's "
-        "id and a time; its `rowcount` is 1 when the id is new, and 0 when it stands there.",
+        "id and a time; its `rowcount` is 1 when the id is new, and 0 when it is there already.",
         "In one `with store:` insert event.id, and charge if the rowcount was 1.",
     ),
     wrong=(

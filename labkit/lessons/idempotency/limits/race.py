@@ -1,6 +1,6 @@
 """Check, then act: two consumers, two copies of every event, and the moment between the look and the leap.
 
-Every payment lies in the broker twice, as a publisher's retry leaves it. Two consumers work side by side, each with a
+Every payment is in the broker twice, as a publisher's retry leaves it. Two consumers work side by side, each with a
 connection of its own to the ledger. They meet between "check" and "act", so that the race is no matter of luck.
 """
 

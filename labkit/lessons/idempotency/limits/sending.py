@@ -40,7 +40,7 @@ def run(
     loss: Annotated[float, Number(0, 1, unit="%")] = 0.1,
     seed: Seed = 1,
 ) -> Result:
-    """Publish 100 events one by one through a wire that loses the confirm of some; count what lies in the broker.
+    """Publish 100 events one by one through a wire that loses the confirm of some; count what is in the broker.
 
     sender: one of SENDERS. loss: the part of confirms that is lost, chosen by the seed.
     measures: payments, confirms_lost, missing (not in the broker), doubled (there twice or more).
@@ -125,7 +125,7 @@ def _result(sender: str, found: dict[str, int], total: int, lost: int, words: st
         "missing": Measure(missing, "events"),
         "doubled": Measure(doubled, "events"),
     }
-    sentence = f"“{sender}”, {lost} of {total} confirms lost: {doubled} events lie in the broker twice."
+    sentence = f"“{sender}”, {lost} of {total} confirms lost: {doubled} events are in the broker twice."
     sentence += f" {missing} are missing." if missing else ""
     provenance = {"broker": lab.brokers(SENDERS[sender]).stamp, "settings": f"{total} events, one by one · {words}"}
     return Result(sentence, pd.DataFrame([row]), measures, pd.DataFrame(), provenance)
