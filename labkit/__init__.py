@@ -2,7 +2,7 @@
 
 Reading order, from the ground up. Each floor imports only floors below it.
 
-    base        errors with cures, waiting for facts, fresh names, settings, ports
+    base        errors with cures, waiting for facts, groups of tasks, fresh names, settings, ports
     events      the envelope, and the trace: everything that happens is one row
     brokers     thin clients for Kafka and RabbitMQ, each with its broker's own verbs
     provision   where the brokers come from, and the supervisor that owns them
@@ -11,7 +11,7 @@ Reading order, from the ground up. Each floor imports only floors below it.
     patterns    what to do about events that come twice, late or not at all
     measure     load, latency, anomalies
     plots       a table in, a picture out
-    harness     what an experiment stands on: the shop as processes, progress, a broker of its own
+    harness     what an experiment stands on: its settings, the shop as processes, a broker of its own
     widgets     a panel for any experiment; the stage, a run in slow motion
     teach       bets, how exercises are checked, claims; bench: the price of labkit itself
     truth       the broker truth table: the same questions to every broker
