@@ -34,6 +34,10 @@ class NotRunningError(LabError):
     exit_code = 3
 
 
+class StoppingError(NotRunningError):
+    """The lab is about to end. Who wants one waits for that end, and starts another."""
+
+
 class BrokerError(LabError):
     """A broker could not be provided, did not start, or went away."""
 

@@ -19,7 +19,7 @@ from labkit.provision import holder
 
 HELP = "run every test: style, types, units, brokers, notebooks, browser"
 
-GRACE_S = 30  # a test run that was killed leaves its brokers behind no longer than this
+GRACE_S = 120  # a test run that was killed leaves its brokers behind no longer than this
 CONCURRENT = 2.0  # what runs beside others may take so many times as long as alone
 _SIGNALS = ("SIGTERM", "SIGHUP")
 

@@ -18,6 +18,7 @@ from labkit.provision.model import Running, Say, Wanted
 
 SUPERVISOR_WITHIN_S = 30.0
 REVIVED_WITHIN_S = 120.0
+STOPPED_WITHIN_S = 60.0
 
 
 class Hold:
@@ -47,6 +48,17 @@ def start(wanted: Wanted | None, say: Say, who: str, found: settings.Settings | 
     """
     found = found or settings.read()
     state.make_home(found.home)
+    while True:
+        before = state.read(found.home)
+        try:
+            return _join(wanted, say, who, found)
+        except errors.StoppingError:
+            say("a lab that nobody used is stopping here: waiting for its end, to start another")
+            if before is not None:
+                _await_end(before.pid)
+
+
+def _join(wanted: Wanted | None, say: Say, who: str, found: settings.Settings) -> Hold:
     with lock.held(found.home / "lock", within_s=60):
         line = state.connect(found.home) or _spawn(found, wanted or Wanted())
     try:
@@ -190,7 +202,7 @@ def _await_end(pid: int) -> None:
         except psutil.NoSuchProcess:
             return True
 
-    wait.until(gone, within_s=10, what=f"the supervisor (pid {pid}) has ended")
+    wait.until(gone, within_s=STOPPED_WITHIN_S, what=f"the supervisor (pid {pid}) has ended")
 
 
 def since_words(since: float) -> str:

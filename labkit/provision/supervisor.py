@@ -159,7 +159,7 @@ class Supervisor:
         if self.phase == "ready":
             await _send(writer, ready=self._fleet.ready())
         else:
-            stopping = errors.NotRunningError("The lab is stopping.", "start it again")
+            stopping = errors.StoppingError("The lab is stopping.", "start it again")
             await _send(writer, failed=self.failure or as_failure([stopping]))
             self._failure_told.set()
 

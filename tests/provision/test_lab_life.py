@@ -10,7 +10,8 @@ import psutil
 import pytest
 from labs import OwnLab
 
-from labkit.base import wait
+from labkit.base import settings, wait
+from labkit.provision import holder
 
 HOLD = "from labkit import lab; lab.start(); print('ready', flush=True); input()"
 
@@ -59,6 +60,19 @@ def test_down_when_nothing_runs_says_so(own):
     assert down.returncode == 0
     assert "nothing to stop" in down.stdout
     assert own.labkit("status").returncode == 3
+
+
+def test_a_lab_that_is_stopping_is_waited_for_and_another_is_started(own):
+    assert own.labkit("up").returncode == 0
+    first, heard = own.status(), []
+    down = subprocess.Popen([sys.executable, "-m", "labkit", "down"], env=own.env, stdout=subprocess.DEVNULL)
+    wait.until(lambda: (holder.ask("status", own.home) or {}).get("phase") == "stopping", 20, "the lab is stopping", 0)
+    found = settings.read({name: value for name, value in own.env.items() if name.startswith("LABKIT_")})
+    hold = holder.start(None, heard.append, "a test", found)
+    assert "stopping here" in heard[0]
+    assert down.wait(60) == 0
+    assert hold.alive() and own.status()["id"] != first["id"]
+    hold.close()
 
 
 def test_a_killed_notebook_lets_go_and_the_lab_stops_itself(tmp_path):
