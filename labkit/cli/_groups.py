@@ -119,5 +119,5 @@ def _slug(notebook: str) -> str:
 
 
 def _workers() -> int:
-    """Two and a half for each core: most of a test's time is waiting for a broker."""
-    return max(2, min(8, (os.cpu_count() or 2) * 5 // 2))
+    """Two for each core: most of a test's time is waiting for a broker."""
+    return max(2, min(8, 2 * (os.cpu_count() or 2)))

@@ -145,6 +145,7 @@ class Supervisor:
             self._idle_since = time.monotonic()
 
     async def _tell_progress(self, writer: asyncio.StreamWriter) -> None:
+        too_late = self.phase in ("stopping", "stopped")  # who waits while it starts is not to begin anew
         sent = 0 if self.phase == "starting" else len(self._lines)  # who joins later is not told how it began
         while True:
             async with self._changed:
@@ -159,7 +160,8 @@ class Supervisor:
         if self.phase == "ready":
             await _send(writer, ready=self._fleet.ready())
         else:
-            stopping = errors.StoppingError("The lab is stopping.", "start it again")
+            kind = errors.StoppingError if too_late else errors.NotRunningError
+            stopping = kind("The lab is stopping.", "start it again")
             await _send(writer, failed=self.failure or as_failure([stopping]))
             self._failure_told.set()
 
